@@ -1,0 +1,13 @@
+// Command brio moves bytes over sockets, asks the DNS, looks at TLS and
+// certificates, and fetches files by FTP.
+package main
+
+import (
+	"os"
+
+	"github.com/brio-net/brio/cmd"
+)
+
+func main() {
+	os.Exit(cmd.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
