@@ -1,0 +1,93 @@
+package dnsq
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrNotFound is wrapped by errors about a name that does not exist
+	// (NXDOMAIN) or that has no record of the type asked for (NODATA).
+	ErrNotFound = errors.New("not found")
+
+	// ErrServerFailure is wrapped by errors about replies with another rcode
+	// than NOERROR and NXDOMAIN: SERVFAIL, REFUSED, NOTIMP, FORMERR, ...
+	ErrServerFailure = errors.New("server failure")
+
+	// ErrNoReply is wrapped when no reply at all came within the time allowed.
+	ErrNoReply = errors.New("no reply")
+
+	// ErrInvalidReply is wrapped when only replies came that do not belong to
+	// the question or cannot be parsed: see [InvalidReplyError].
+	ErrInvalidReply = errors.New("invalid reply")
+
+	// ErrNoServer is wrapped when no name server is known to ask.
+	ErrNoServer = errors.New("no name server")
+
+	// ErrUsage is wrapped by errors about options that contradict each other.
+	ErrUsage = errors.New("wrong usage")
+
+	// ErrNotSupported is wrapped by errors about features this build or system lacks.
+	ErrNotSupported = errors.New("not supported")
+)
+
+// An InvalidReplyError reports that within the time allowed only replies came
+// that do not belong to the question or cannot be parsed. It wraps [ErrInvalidReply].
+type InvalidReplyError struct {
+	Count  int    // how many were dropped
+	Reason string // what was wrong with the last one
+}
+
+func (e *InvalidReplyError) Error() string {
+	if e.Count == 1 {
+		return "only an invalid reply: " + e.Reason
+	}
+	return fmt.Sprintf("only invalid replies (%d): %s", e.Count, e.Reason)
+}
+
+// Unwrap returns [ErrInvalidReply].
+func (e *InvalidReplyError) Unwrap() error { return ErrInvalidReply }
+
+// A ReplyError is what a well-formed reply says when it is no answer. It wraps
+// [ErrNotFound] for NXDOMAIN and NODATA, [ErrServerFailure] for any other rcode.
+type ReplyError struct {
+	Name   string   // the name asked for
+	Type   string   // the type asked for
+	Rcode  string   // "NXDOMAIN", "SERVFAIL", ...; "NOERROR" means NODATA
+	EDE    []string // the extended errors of the reply (RFC 8914)
+	Server string   // who said so
+}
+
+func (e *ReplyError) Error() string {
+	what := "the server answered " + e.Rcode
+	switch e.Rcode {
+	case "NXDOMAIN":
+		what = "no such name (NXDOMAIN)"
+	case "NOERROR":
+		what = "no " + e.Type + " records (NODATA)"
+	}
+	if len(e.EDE) > 0 {
+		what += ": " + strings.Join(e.EDE, "; ")
+	}
+	return what
+}
+
+// Unwrap returns [ErrNotFound] or [ErrServerFailure].
+func (e *ReplyError) Unwrap() error {
+	if e.Rcode == "NXDOMAIN" || e.Rcode == "NOERROR" {
+		return ErrNotFound
+	}
+	return ErrServerFailure
+}
+
+// A ServerFailedError says which server an exchange failed with.
+type ServerFailedError struct {
+	Server Server
+	Err    error
+}
+
+func (e *ServerFailedError) Error() string { return e.Server.String() + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ServerFailedError) Unwrap() error { return e.Err }

@@ -1,0 +1,30 @@
+package dnsq
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Timing says where the time of one exchange went. Connect and Handshake are
+// zero when there was nothing to connect (UDP) or the connection was reused.
+type Timing struct {
+	Connect   time.Duration // TCP connection made
+	Handshake time.Duration // TLS or QUIC handshake done
+	Query     time.Duration // from the question written to the reply read
+	Total     time.Duration // all of it, tries included
+}
+
+// MarshalJSON gives the four durations in milliseconds.
+func (t Timing) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Connect   float64 `json:"connect_ms"`
+		Handshake float64 `json:"handshake_ms"`
+		Query     float64 `json:"query_ms"`
+		Total     float64 `json:"total_ms"`
+	}{milliseconds(t.Connect), milliseconds(t.Handshake), milliseconds(t.Query), milliseconds(t.Total)})
+}
+
+// milliseconds is d in milliseconds, to the microsecond.
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Microseconds()) / 1000
+}
