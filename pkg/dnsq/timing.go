@@ -5,13 +5,20 @@ import (
 	"time"
 )
 
-// Timing says where the time of one exchange went. Connect and Handshake are
-// zero when there was nothing to connect (UDP) or the connection was reused.
+// Timing says where the time of one exchange went and what it took. Connect and
+// Handshake are zero when there was nothing to connect (UDP) or the connection
+// was reused.
 type Timing struct {
 	Connect   time.Duration // TCP connection made
 	Handshake time.Duration // TLS or QUIC handshake done
 	Query     time.Duration // from the question written to the reply read
-	Total     time.Duration // all of it, tries included
+	Total     time.Duration // all of it
+
+	Transport Transport // the one the reply came over; empty when none came
+	Sent      int       // messages sent: more than one after a retry without EDNS, over TCP, ...
+	Received  int       // valid replies
+	Invalid   int       // replies dropped because they did not belong to the question or could not be parsed
+	Size      int       // octets of the reply returned
 }
 
 // MarshalJSON gives the four durations in milliseconds.

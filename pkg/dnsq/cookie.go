@@ -1,0 +1,63 @@
+package dnsq
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+const clientCookieLen = 16 // hexadecimal digits of 8 octets (RFC 7873 section 4)
+
+// serverState is what a client remembers about a server.
+type serverState struct {
+	noEDNS       bool   // answers FORMERR to queries with an OPT record
+	clientCookie string // hexadecimal
+	serverCookie string // hexadecimal, empty until the server gave one
+}
+
+// addCookie puts the cookie option into the OPT record of m and returns the
+// client part. Without OPT record it does nothing.
+func (s *serverState) addCookie(m *dns.Msg) string {
+	opt := m.IsEdns0()
+	if opt == nil {
+		return ""
+	}
+	if s.clientCookie == "" {
+		b := make([]byte, clientCookieLen/2)
+		_, _ = rand.Read(b) // never fails
+		s.clientCookie = hex.EncodeToString(b)
+	}
+	opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: s.clientCookie + s.serverCookie})
+	return s.clientCookie
+}
+
+// cookieOf is the cookie in the OPT record of m, empty when there is none.
+func cookieOf(m *dns.Msg) string {
+	opt := m.IsEdns0()
+	if opt == nil {
+		return ""
+	}
+	for _, o := range opt.Option {
+		if c, ok := o.(*dns.EDNS0_COOKIE); ok {
+			return strings.ToLower(c.Cookie)
+		}
+	}
+	return ""
+}
+
+// checkCookie refuses a reply that carries another client cookie than ours (RFC
+// 7873 section 5.3). A reply without cookie is accepted: the server may not know them.
+func (q *question) checkCookie(m *dns.Msg) error {
+	got := cookieOf(m)
+	if q.cookie == "" || got == "" {
+		return nil
+	}
+	// RFC 7873 section 4: 8 octets of ours, 8 to 32 of the server's.
+	if n := len(got); n < 16 || n > 80 || n > 16 && n < 32 || got[:clientCookieLen] != q.cookie {
+		return errors.New("another cookie than ours")
+	}
+	return nil
+}
