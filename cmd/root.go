@@ -1,9 +1,97 @@
-// Package cmd is the command line of brio.
+// Package cmd is the command line of brio: one file a command, and the shared
+// rooms they stand in. It is the only package that knows cobra, viper and exit
+// statuses, and it joins the packages under pkg, which do not know one another.
 package cmd
 
-import "io"
+import (
+	"context"
+	"os"
 
-// Main runs brio with the arguments args and returns its exit status.
-func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return 0
+	"github.com/spf13/cobra"
+)
+
+// Main runs brio with the arguments args on the given standard streams and
+// returns its exit status. When a signal ended the run, Main has cleaned up and
+// raises the signal again, so that the caller's shell sees a death by signal.
+func Main(args []string, stdin, stdout, stderr *os.File) (status int) {
+	e := newEnv(args, stdin, stdout, stderr)
+	defer func() {
+		if p := recover(); p != nil {
+			status = e.reportPanic(p)
+		}
+	}()
+	ctx, stop := e.catchSignals(context.Background())
+	c, err := newRootCmd(e).ExecuteContextC(ctx)
+	sig := stop()
+	return e.finish(c, err, sig)
+}
+
+// The groups of commands, in the order of the help page.
+const (
+	groupSockets = "sockets"
+	groupNames   = "names"
+	groupTLS     = "tls"
+	groupFiles   = "files"
+	groupItself  = "itself"
+)
+
+// newRootCmd builds the whole command tree.
+func newRootCmd(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "brio COMMAND",
+		Short: "sockets, DNS, TLS, certificates and FTP from the command line",
+		Example: `  brio connect example.com:80              # open a TCP connection, like nc
+  brio dns-query example.com MX            # ask the DNS, like dig
+  brio cert-info example.com:443           # who is it, and when does it expire?`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			return e.prepare(c)
+		},
+		RunE: func(c *cobra.Command, args []string) error { return runGroup(e, c, args) },
+	}
+	root.SetArgs(e.args)
+	root.SetIn(e.in)
+	root.SetOut(e.out)
+	root.SetErr(e.err)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(e, c, err) })
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(e, c) })
+	root.AddGroup(
+		&cobra.Group{ID: groupSockets, Title: "Sockets"},
+		&cobra.Group{ID: groupNames, Title: "Names and addresses"},
+		&cobra.Group{ID: groupTLS, Title: "TLS and certificates"},
+		&cobra.Group{ID: groupFiles, Title: "Files"},
+		&cobra.Group{ID: groupItself, Title: "brio itself"},
+	)
+	e.addGlobalFlags(root)
+
+	add := func(group string, cs ...*cobra.Command) {
+		for _, c := range cs {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupItself,
+		newConfigCmd(e),
+		newCompletionCmd(e),
+		newVersionCmd(e),
+	)
+	help := newHelpCmd(e)
+	help.GroupID = groupItself
+	root.SetHelpCommand(help)
+	completeEnums(root)
+	return root
+}
+
+// run adapts a run function to cobra: it marks that the command's own code has
+// begun, so that every error before it is known to be one of usage.
+func (e *env) run(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		e.started = true
+		ctx, cancel := e.withTimeout(c.Context())
+		defer cancel()
+		return f(ctx, args)
+	}
 }

@@ -1,0 +1,179 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// A status is an exit status of brio. Numbers never change their meaning.
+type status int
+
+// The exit statuses of all commands.
+const (
+	statusOK          status = 0
+	statusOther       status = 1
+	statusUsage       status = 2
+	statusNotFound    status = 3
+	statusRefused     status = 4
+	statusTimeout     status = 5
+	statusUnreachable status = 6
+	statusBroken      status = 7
+	statusLocalAddr   status = 8
+	statusDenied      status = 9
+	statusHandshake   status = 10
+	statusExpectation status = 11
+	statusLocalIO     status = 12
+	statusVerify      status = 13
+	statusServer      status = 14
+	statusProtocol    status = 15
+	statusPartial     status = 16
+	statusBug         status = 70
+	statusNoExec      status = 126
+	statusNoCommand   status = 127
+	statusSignal      status = 128 // + the signal's number
+	statusPipe        status = statusSignal + 13
+)
+
+// statusTexts is the one table of statuses: help, man pages and tests read it.
+var statusTexts = []struct {
+	status status
+	text   string
+}{
+	{statusOK, "done, and the answer is good"},
+	{statusOther, "other failure"},
+	{statusUsage, "wrong usage"},
+	{statusNotFound, "no such name, service or remote file"},
+	{statusRefused, "connection refused"},
+	{statusTimeout, "time-out"},
+	{statusUnreachable, "host or network unreachable"},
+	{statusBroken, "connection broken: reset, aborted, truncated"},
+	{statusLocalAddr, "local address in use or not available"},
+	{statusDenied, "access denied"},
+	{statusHandshake, "TLS or proxy handshake failed"},
+	{statusExpectation, "expectation not met"},
+	{statusLocalIO, "local input or output failed"},
+	{statusVerify, "verification failed"},
+	{statusServer, "the server answered with a failure"},
+	{statusProtocol, "the peer broke the protocol"},
+	{statusPartial, "part of a batch failed"},
+	{statusBug, "a bug in brio"},
+	{statusNoExec, "the command to run could not be started"},
+	{statusNoCommand, "the command to run was not found"},
+	{statusPipe, "the reader of stdout has gone"},
+}
+
+func (s status) text() string {
+	for _, t := range statusTexts {
+		if t.status == s {
+			return t.text
+		}
+	}
+	if s > statusSignal {
+		return fmt.Sprintf("ended by signal %d", s-statusSignal)
+	}
+	return "status of the command that was run"
+}
+
+// statusOf is the only place where errors become exit statuses.
+func statusOf(err error) status {
+	var (
+		f   *failure
+		out *outputError
+	)
+	switch {
+	case err == nil:
+		return statusOK
+	case errors.As(err, &f) && f.status != 0:
+		return f.status
+	case errors.Is(err, errStdoutGone):
+		return statusPipe
+	case errors.As(err, &out):
+		return statusLocalIO
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return statusTimeout
+	case errors.Is(err, fs.ErrPermission):
+		return statusDenied
+	case errors.Is(err, fs.ErrNotExist):
+		return statusLocalIO
+	}
+	return statusOther
+}
+
+// finish reports err, raises sig again if a signal ended the run, and returns
+// the exit status.
+func (e *env) finish(c *cobra.Command, err error, sig os.Signal) int {
+	if e.cmd == nil {
+		e.cmd = c
+	}
+	if n, ok := sig.(syscall.Signal); ok {
+		raise(n)
+		return int(statusSignal) + int(n)
+	}
+	if err == nil {
+		return int(statusOK)
+	}
+	if !e.started {
+		err = asUsage(err)
+	}
+	s := statusOf(err)
+	if s == statusPipe {
+		raise(sigPipe)
+		return int(s)
+	}
+	e.report(err, s)
+	return int(s)
+}
+
+// report writes the failure: one line on stderr, hints below it, and an object
+// on stdout when JSON was asked for and none has been written.
+func (e *env) report(err error, s status) {
+	var f *failure
+	errors.As(err, &f)
+	if f != nil && f.silent {
+		return
+	}
+	if e.quiet < 2 {
+		fmt.Fprintf(e.err, "%s: %s\n", e.name(), safe(err.Error()))
+	}
+	if e.quiet == 0 && f != nil {
+		for _, h := range f.hints[:min(len(f.hints), 3)] {
+			fmt.Fprintf(e.err, "hint: %s\n", safe(h))
+		}
+	}
+	if e.wantsJSON() && e.emitted == 0 {
+		_ = e.writeJSON(errorOnly{Error: errorObjectOf(err, s)}) // stdout may be what failed
+	}
+}
+
+// wantsJSON also holds when the failure came before the flags were parsed.
+func (e *env) wantsJSON() bool {
+	if e.started {
+		return e.format == "json"
+	}
+	for _, a := range e.args {
+		if a == "--json" || a == "--format=json" {
+			return true
+		}
+		if a == "--" {
+			return false
+		}
+	}
+	return e.format == "json"
+}
+
+func (e *env) reportPanic(p any) int {
+	fmt.Fprintf(e.err, "%s: internal error: %s\n", e.name(), safe(fmt.Sprint(p)))
+	fmt.Fprintln(e.err, "hint: this is a bug in brio; please report it with the lines below and the output of: brio version --json")
+	for line := range strings.Lines(string(debug.Stack())) {
+		fmt.Fprintf(e.err, "  %s\n", safe(strings.TrimRight(line, "\n")))
+	}
+	return int(statusBug)
+}

@@ -1,0 +1,232 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// A node is a JSON value whose members keep their order.
+type node struct {
+	leaf  string // text of a string, number, true, false; "" of null
+	keys  []string
+	nodes []node // members or elements
+	list  bool
+}
+
+// parseNode reads one JSON document that brio itself has written.
+func parseNode(doc []byte) (node, error) {
+	d := json.NewDecoder(bytes.NewReader(doc))
+	d.UseNumber()
+	return readNode(d)
+}
+
+func readNode(d *json.Decoder) (node, error) {
+	t, err := d.Token()
+	if err != nil {
+		return node{}, err
+	}
+	switch t {
+	case json.Delim('{'), json.Delim('['):
+	case nil:
+		return node{}, nil
+	default:
+		return node{leaf: fmt.Sprint(t)}, nil
+	}
+	n := node{list: t == json.Delim('[')}
+	for d.More() {
+		if !n.list {
+			k, err := d.Token()
+			if err != nil {
+				return node{}, err
+			}
+			n.keys = append(n.keys, fmt.Sprint(k))
+		}
+		v, err := readNode(d)
+		if err != nil {
+			return node{}, err
+		}
+		n.nodes = append(n.nodes, v)
+	}
+	_, err = d.Token() // the closing bracket
+	return n, err
+}
+
+// at follows a dotted path: member names, and indexes of lists.
+func (n node) at(path string) (node, bool) {
+	if path == "" || path == "." {
+		return n, true
+	}
+	key, rest, _ := strings.Cut(strings.TrimPrefix(path, "."), ".")
+	if n.list {
+		i, err := strconv.Atoi(key)
+		if err != nil || i >= len(n.nodes) || i < -len(n.nodes) {
+			return node{}, false
+		}
+		if i < 0 {
+			i += len(n.nodes)
+		}
+		return n.nodes[i].at(rest)
+	}
+	for i, k := range n.keys {
+		if k == key {
+			return n.nodes[i].at(rest)
+		}
+	}
+	return node{}, false
+}
+
+// text is a leaf as it is, and the leaves below anything else, one a line.
+func (n node) text() string {
+	if n.nodes == nil {
+		return n.leaf
+	}
+	lines := make([]string, len(n.nodes))
+	for i, c := range n.nodes {
+		lines[i] = c.text()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// writeField prints what --get chose. A field that is not there is status 11:
+// a script must not mistake it for an empty one.
+func (e *env) writeField(doc []byte) error {
+	root, err := parseNode(doc)
+	if err != nil {
+		return err
+	}
+	n, ok := root.at(e.get)
+	if !ok {
+		return failf(statusExpectation, "no-such-field", "the result has no field %q", e.get).
+			hint("its fields are: %s", strings.Join(root.keys, ", "))
+	}
+	if n.nodes == nil && n.list {
+		return nil
+	}
+	return e.printLines(n.text())
+}
+
+func (e *env) printLines(text string) error {
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		b.WriteString(safe(line))
+		b.WriteByte('\n')
+	}
+	_, err := e.out.Write([]byte(b.String()))
+	return err
+}
+
+// writeTemplate prints --write-out: %{path}, %%, \n, \t, \r, \\ and, as
+// curl has it, %{stdout}, %{stderr} and @FILE.
+func (e *env) writeTemplate(doc []byte) error {
+	format := e.writeOut
+	if name, ok := strings.CutPrefix(format, "@"); ok {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return usagef("--write-out: %w", err)
+		}
+		format = string(text)
+	}
+	root, err := parseNode(doc)
+	if err != nil {
+		return err
+	}
+	w := e.out
+	for format != "" {
+		piece, field, rest := nextPiece(format)
+		if _, err := w.Write([]byte(piece)); err != nil {
+			return err
+		}
+		format = rest
+		switch field {
+		case "":
+		case "stderr":
+			w = e.err
+		case "stdout":
+			w = e.out
+		default:
+			if n, ok := root.at(field); ok {
+				if _, err := w.Write([]byte(safe(n.text()))); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// nextPiece splits format into literal text, the first field and the rest.
+func nextPiece(format string) (text, field, rest string) {
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		two := format[i:min(i+2, len(format))]
+		switch {
+		case two == "%%":
+			b.WriteByte('%')
+			i++
+		case two == "%{":
+			name, after, ok := strings.Cut(format[i+2:], "}")
+			if !ok {
+				b.WriteString(format[i:])
+				return b.String(), "", ""
+			}
+			return b.String(), name, after
+		case two == `\n`, two == `\t`, two == `\r`, two == `\\`:
+			b.WriteByte(map[byte]byte{'n': '\n', 't': '\t', 'r': '\r', '\\': '\\'}[two[1]])
+			i++
+		default:
+			b.WriteByte(format[i])
+		}
+	}
+	return b.String(), "", ""
+}
+
+// writeShell prints v as NAME='value' lines for eval: one for each leaf, its
+// name made of the members and indexes that lead to it.
+func (e *env) writeShell(v any) error {
+	e.emitted++
+	doc, err := marshalLine(v)
+	if err != nil {
+		return err
+	}
+	root, err := parseNode(doc)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	writeShellNode(&b, "BRIO", root)
+	_, err = e.out.Write([]byte(b.String()))
+	return err
+}
+
+func writeShellNode(b *strings.Builder, name string, n node) {
+	if n.nodes == nil && !n.list && n.keys == nil {
+		fmt.Fprintf(b, "%s=%s\n", name, quoteShell(n.leaf))
+		return
+	}
+	if n.list {
+		fmt.Fprintf(b, "%s_COUNT='%d'\n", name, len(n.nodes))
+	}
+	for i, c := range n.nodes {
+		part := strconv.Itoa(i)
+		if !n.list {
+			part = shellName(n.keys[i])
+		}
+		writeShellNode(b, name+"_"+part, c)
+	}
+}
+
+func shellName(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, s)
+}
