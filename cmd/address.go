@@ -4,6 +4,9 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"github.com/brio-net/brio/pkg/socket"
 )
 
 // An address is a place as the command line names it. DESIGN of the grammar:
@@ -183,6 +186,26 @@ func checkPort(port string, use addressUse) error {
 	}
 	if n == 0 && use != useListen {
 		return usagef("port 0 is no port to connect to: ports are 1 to 65535")
+	}
+	return nil
+}
+
+// validHost refuses a host that is neither a name nor an address.
+func validHost(host string) error {
+	_, err := socket.ParseHost(host)
+	return err
+}
+
+// checkSocketPath refuses a path that the kernel would have to cut.
+func checkSocketPath(s, path string) error {
+	limit := len(syscall.RawSockaddrUnix{}.Path) - 1
+	switch {
+	case path == "" || path == "@":
+		return usagef("address %q has no path", s)
+	case len(path) > limit:
+		return usagef("the path of a UNIX socket has at most %d bytes here, this one %d: %s", limit, len(path), path)
+	case strings.ContainsRune(path, 0):
+		return usagef("address %q: a path holds no NUL", s)
 	}
 	return nil
 }

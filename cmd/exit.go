@@ -1,16 +1,16 @@
 package cmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/brio-net/brio/pkg/socket"
 )
 
 // A status is an exit status of brio. Numbers never change their meaning.
@@ -97,11 +97,30 @@ func statusOf(err error) status {
 		return statusPipe
 	case errors.As(err, &out):
 		return statusLocalIO
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+	}
+	return statusOfID(socket.ErrorID(err))
+}
+
+// statusOfID is the status that belongs to an error of the system or network.
+func statusOfID(id socket.Identifier) status {
+	switch id {
+	case socket.NameNotFound:
+		return statusNotFound
+	case socket.ConnectionRefused:
+		return statusRefused
+	case socket.TimedOut, socket.ConnectionTimedOut:
 		return statusTimeout
-	case errors.Is(err, fs.ErrPermission):
+	case socket.NetworkUnreachable, socket.HostUnreachable, socket.HostDown, socket.NetworkDown:
+		return statusUnreachable
+	case socket.ConnectionReset, socket.ConnectionAborted, socket.NetworkReset, socket.BrokenPipe, socket.Truncated, socket.ShutDown:
+		return statusBroken
+	case socket.AddressInUse, socket.AddressNotAvailable:
+		return statusLocalAddr
+	case socket.AccessDenied:
 		return statusDenied
-	case errors.Is(err, fs.ErrNotExist):
+	case socket.NameLookupFailed:
+		return statusServer
+	case socket.NoSuchFile, socket.NoSpace:
 		return statusLocalIO
 	}
 	return statusOther
@@ -141,7 +160,7 @@ func (e *env) report(err error, s status) {
 		return
 	}
 	if e.quiet < 2 {
-		fmt.Fprintf(e.err, "%s: %s\n", e.name(), safe(err.Error()))
+		fmt.Fprintf(e.err, "%s: %s\n", e.name(), safe(messageOf(err)))
 	}
 	if e.quiet == 0 && f != nil {
 		for _, h := range f.hints[:min(len(f.hints), 3)] {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/brio-net/brio/pkg/socket"
 )
 
 // A failure is an error that knows more than its text: its exit status, its
@@ -21,7 +23,7 @@ type failure struct {
 
 func (f *failure) Error() string {
 	if f.target != "" {
-		return f.target + ": " + f.err.Error()
+		return f.target + ": " + socket.Reason(f.err)
 	}
 	return f.err.Error()
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/brio-net/brio/pkg/socket"
 )
 
 // answers declares that c prints results with emit: it may be asked for JSON
@@ -130,7 +132,7 @@ type errorOnly struct {
 }
 
 func errorObjectOf(err error, s status) *errorObject {
-	o := &errorObject{Kind: kindOf(err, s), Errno: errnoName(err), Message: err.Error(), Hints: []string{}, Exit: s}
+	o := &errorObject{Kind: kindOf(err, s), Errno: socket.ErrnoName(err), Message: messageOf(err), Hints: []string{}, Exit: s}
 	var f *failure
 	if errors.As(err, &f) {
 		o.Op, o.Target = f.op, f.target

@@ -1,0 +1,44 @@
+package cmd
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newCompletionCmd(e *env) *cobra.Command {
+	shells := []string{"bash", "zsh", "fish", "powershell"}
+	c := &cobra.Command{
+		Use:   "completion SHELL",
+		Short: "print the script for tab completion",
+		Long: `Prints the script that teaches a shell to complete brio's commands, flags and
+values. For bash the package bash-completion must be installed.`,
+		Example: `  brio completion bash > ~/.local/share/bash-completion/completions/brio
+  brio completion zsh > "${fpath[1]}/_brio"
+  brio completion fish > ~/.config/fish/completions/brio.fish
+  source <(brio completion bash)`,
+		Args:      wantArgs(1, 1, "the name of a shell: bash, zsh, fish or powershell"),
+		ValidArgs: shells,
+	}
+	c.RunE = e.run(func(_ context.Context, args []string) error {
+		return WriteCompletion(c.Root(), args[0], e.out)
+	})
+	return exits(c)
+}
+
+// WriteCompletion writes the completion script of root for shell: bash, zsh,
+// fish or powershell.
+func WriteCompletion(root *cobra.Command, shell string, w io.Writer) error {
+	switch shell {
+	case "bash":
+		return root.GenBashCompletionV2(w, true)
+	case "zsh":
+		return root.GenZshCompletion(w)
+	case "fish":
+		return root.GenFishCompletion(w, true)
+	case "powershell":
+		return root.GenPowerShellCompletionWithDesc(w)
+	}
+	return unknownValue("shell", shell, []string{"bash", "zsh", "fish", "powershell"})
+}

@@ -1,0 +1,376 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// origins says where each setting of the running command came from; a flag that
+// is not in it has its default.
+type origins map[string]string
+
+const (
+	sectionDefaults = "defaults"
+	sectionProfiles = "profiles"
+	annotSecret     = "brio_secret"
+)
+
+// A settings is what one section of the file says: flag name to value.
+type settings map[string]any
+
+// A configFile is a configuration that has been read.
+type configFile struct {
+	path     string
+	sections map[string]settings
+	profiles map[string]map[string]settings
+}
+
+// applyConfig sets the flags of c that the command line left alone: from the
+// environment, then from the profile and the file. All go through the flag's
+// own parser, so that each value means the same wherever it stands.
+func (e *env) applyConfig(c *cobra.Command) error {
+	e.origins = origins{}
+	environ := brioEnviron()
+	if err := setFromEnviron(c, environ, "config", "profile"); err != nil {
+		return err
+	}
+	file, err := e.readConfig(c.Root())
+	if err != nil {
+		return err
+	}
+	if file == nil && e.profile != "" {
+		return usagef("--profile %s: there is no configuration file", e.profile).hint("write one: brio config init")
+	}
+	var first error
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			if e.origins[f.Name] == "" {
+				e.origins[f.Name] = "flag"
+			}
+			return
+		}
+		if err := e.applySetting(c, f, environ, file); err != nil && first == nil {
+			first = err
+		}
+	})
+	return first
+}
+
+// applySetting sets f from the first source that has it.
+func (e *env) applySetting(c *cobra.Command, f *pflag.Flag, environ map[string]string, file *configFile) error {
+	for _, name := range environNames(c, f.Name) {
+		if v := environ[name]; v != "" {
+			e.origins[f.Name] = "$" + name
+			return setFlag(c, f, v, "$"+name)
+		}
+	}
+	if file == nil {
+		return nil
+	}
+	v, where, ok := file.lookup(sectionOf(c), e.profile, f.Name)
+	if !ok {
+		return nil
+	}
+	e.origins[f.Name] = file.path + " " + where
+	return setFlag(c, f, v, file.path+": "+where+"."+f.Name)
+}
+
+// setFlag gives f the value v, of which source tells where it stands.
+func setFlag(c *cobra.Command, f *pflag.Flag, v any, source string) error {
+	texts, err := settingTexts(v)
+	if err != nil {
+		return usagef("%s: %w", source, err)
+	}
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		if len(texts) == 1 {
+			texts = strings.Split(texts[0], ",")
+		}
+		err = list.Replace(texts)
+		f.Changed = true
+	} else {
+		err = c.Flags().Set(f.Name, strings.Join(texts, ","))
+	}
+	if err == nil {
+		return nil
+	}
+	var (
+		known   *failure
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &known):
+		return &failure{err: fmt.Errorf("%s: %w", source, known.err), status: statusUsage, kind: "usage", hints: known.hints}
+	case errors.As(err, &invalid):
+		return usagef("%s: %q is not a %s", source, invalid.GetValue(), f.Value.Type())
+	}
+	return usagef("%s: %w", source, err)
+}
+
+// settingTexts is the value of a setting as the flag's parser reads it.
+func settingTexts(v any) ([]string, error) {
+	switch v := v.(type) {
+	case []any:
+		texts := make([]string, len(v))
+		for i := range v {
+			texts[i] = fmt.Sprint(v[i])
+		}
+		return texts, nil
+	case map[string]any:
+		return nil, errors.New("is a section, not a value")
+	case nil:
+		return nil, errors.New("has no value")
+	}
+	return []string{fmt.Sprint(v)}, nil
+}
+
+// brioEnviron is the part of the environment that begins with BRIO_.
+func brioEnviron() map[string]string {
+	found := map[string]string{}
+	for _, kv := range os.Environ() {
+		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, "BRIO_") {
+			found[name] = value
+		}
+	}
+	return found
+}
+
+// environNames are the variables that can set a flag of c, strongest first.
+func environNames(c *cobra.Command, flag string) []string {
+	upper := func(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "_")) }
+	all := "BRIO_" + upper(flag)
+	if c.Parent() == nil {
+		return []string{all}
+	}
+	return []string{"BRIO_" + upper(sectionOf(c)) + "_" + upper(flag), all}
+}
+
+// sectionOf is the name of c's section in the file: its path without "brio".
+func sectionOf(c *cobra.Command) string {
+	_, path, _ := strings.Cut(c.CommandPath(), " ")
+	return strings.ReplaceAll(path, " ", "-")
+}
+
+// setFromEnviron sets the flags named, which say where to look for the rest.
+func setFromEnviron(c *cobra.Command, environ map[string]string, names ...string) error {
+	for _, name := range names {
+		f := c.Flags().Lookup(name)
+		v := environ["BRIO_"+strings.ToUpper(name)]
+		if f == nil || f.Changed || v == "" {
+			continue
+		}
+		if err := setFlag(c, f, v, "$BRIO_"+strings.ToUpper(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// configPath is the file that is read when it exists.
+func configPath() string {
+	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "brio", "config.yaml")
+	}
+	if runtime.GOOS == "windows" {
+		if dir, err := os.UserConfigDir(); err == nil {
+			return filepath.Join(dir, "brio", "config.yaml")
+		}
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".config", "brio", "config.yaml")
+	}
+	return ""
+}
+
+// readConfig reads and checks the configuration file; nil when there is none.
+// No viper is made before a file is known to exist: most runs have none.
+func (e *env) readConfig(root *cobra.Command) (*configFile, error) {
+	path, wanted := e.config, e.config != ""
+	if path == "none" {
+		return nil, nil
+	}
+	if path == "" {
+		path = configPath()
+	}
+	if _, err := os.Stat(path); err != nil {
+		if !wanted && (path == "" || errors.Is(err, fs.ErrNotExist)) {
+			return nil, nil
+		}
+		return nil, usagef("configuration file %s: %w", path, plainCause(err))
+	}
+	v := viper.NewWithOptions(viper.KeyDelimiter("\x1f"))
+	v.SetConfigFile(path)
+	if filepath.Ext(path) == "" {
+		v.SetConfigType("yaml")
+	}
+	if err := v.ReadInConfig(); err != nil {
+		return nil, usagef("configuration file %s: %w", path, err)
+	}
+	file, err := newConfigFile(path, v.AllSettings())
+	if err == nil {
+		err = file.check(root, e.profile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+func newConfigFile(path string, all map[string]any) (*configFile, error) {
+	file := &configFile{path: path, profiles: map[string]map[string]settings{}}
+	if raw, ok := all[sectionProfiles]; ok {
+		named, ok := raw.(map[string]any)
+		if !ok {
+			return nil, usagef("%s: %s is not a section", path, sectionProfiles)
+		}
+		for name, raw := range named {
+			sections, err := sectionsOf(path, sectionProfiles+"."+name, raw)
+			if err != nil {
+				return nil, err
+			}
+			file.profiles[name] = sections
+		}
+		delete(all, sectionProfiles)
+	}
+	var err error
+	file.sections, err = sectionsOf(path, "", all)
+	return file, err
+}
+
+func sectionsOf(path, where string, raw any) (map[string]settings, error) {
+	m, ok := raw.(map[string]any)
+	if !ok {
+		return nil, usagef("%s: %s is not a section", path, where)
+	}
+	sections := map[string]settings{}
+	for name, raw := range m {
+		s, ok := raw.(map[string]any)
+		if !ok {
+			return nil, usagef("%s: %s stands outside a section", path, strings.TrimPrefix(where+"."+name, ".")).
+				hint("settings for all commands stand under %s:", sectionDefaults)
+		}
+		sections[name] = s
+	}
+	return sections, nil
+}
+
+// lookup finds the value of a flag and the section it stands in.
+func (c *configFile) lookup(section, profile, flag string) (v any, where string, ok bool) {
+	for _, s := range []string{section, sectionDefaults} {
+		if v, ok := c.profiles[profile][s][flag]; ok {
+			return v, sectionProfiles + "." + profile + "." + s, true
+		}
+	}
+	for _, s := range []string{section, sectionDefaults} {
+		if v, ok := c.sections[s][flag]; ok {
+			return v, s, true
+		}
+	}
+	return nil, "", false
+}
+
+// check refuses sections, settings and a profile that do not exist.
+func (c *configFile) check(root *cobra.Command, profile string) error {
+	if _, ok := c.profiles[profile]; profile != "" && !ok {
+		return unknownValue("profile", profile, slices.Sorted(keysOf(c.profiles)))
+	}
+	known := flagsBySection(root)
+	if err := c.checkSections(known, "", c.sections); err != nil {
+		return err
+	}
+	for name, sections := range c.profiles {
+		if err := c.checkSections(known, sectionProfiles+"."+name+".", sections); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *configFile) checkSections(known map[string]map[string]*pflag.Flag, prefix string, sections map[string]settings) error {
+	for _, name := range slices.Sorted(keysOf(sections)) {
+		flags, ok := known[name]
+		if !ok {
+			return c.unknownKey(prefix+name, name, slices.Sorted(keysOf(known)))
+		}
+		for _, key := range slices.Sorted(keysOf(sections[name])) {
+			f := flags[key]
+			if f == nil {
+				return c.unknownKey(prefix+name+"."+key, key, slices.Sorted(keysOf(flags)))
+			}
+			if isSecret(f) {
+				return usagef("%s: %s%s.%s is a secret, which has no place in this file", c.path, prefix, name, key).
+					hint("use a file of its own (--password-file), the environment or .netrc")
+			}
+		}
+	}
+	return nil
+}
+
+func (c *configFile) unknownKey(where, key string, known []string) error {
+	f := usagef("%s: unknown key %s", c.path, where)
+	if near := nearest(key, known); near != "" {
+		f.hint("did you mean %s?", near)
+	}
+	return f
+}
+
+func keysOf[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// flagsBySection holds for each section of the file the flags it may set.
+func flagsBySection(root *cobra.Command) map[string]map[string]*pflag.Flag {
+	known := map[string]map[string]*pflag.Flag{sectionDefaults: {}}
+	addSections(root, known)
+	return known
+}
+
+func addSections(c *cobra.Command, known map[string]map[string]*pflag.Flag) {
+	for _, sub := range c.Commands() {
+		flags := map[string]*pflag.Flag{}
+		sub.LocalFlags() // merges the persistent flags of the parents into Flags
+		sub.Flags().VisitAll(func(f *pflag.Flag) {
+			if isSetting(f) {
+				flags[f.Name] = f
+				known[sectionDefaults][f.Name] = f
+			}
+		})
+		known[sectionOf(sub)] = flags
+		addSections(sub, known)
+	}
+}
+
+// isSetting reports whether a file may set f.
+func isSetting(f *pflag.Flag) bool {
+	switch f.Name {
+	case "help", "version", "config", "profile":
+		return false
+	}
+	return !f.Hidden
+}
+
+// secretFlag marks a flag whose value no file holds and nothing prints.
+func secretFlag(f *pflag.FlagSet, name string) {
+	fl := f.Lookup(name)
+	if fl.Annotations == nil {
+		fl.Annotations = map[string][]string{}
+	}
+	fl.Annotations[annotSecret] = []string{"true"}
+}
+
+func isSecret(f *pflag.Flag) bool { return f.Annotations[annotSecret] != nil }

@@ -1,0 +1,322 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const annotExits = "brio_exits"
+
+// A statusLine is one line of EXIT STATUS: an empty text is the table's.
+type statusLine struct {
+	status status
+	text   string
+}
+
+// exits documents the statuses that c can end with, besides those that every
+// command has: 0, 1, 2, 5, 12.
+func exits(c *cobra.Command, lines ...statusLine) *cobra.Command {
+	var b strings.Builder
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%d %s\n", l.status, l.text)
+	}
+	setAnnotation(c, annotExits, b.String())
+	return c
+}
+
+// exitLines are the statuses of c in ascending order, with their texts.
+func exitLines(c *cobra.Command) []statusLine {
+	lines := []statusLine{{statusOK, ""}, {statusOther, ""}, {statusUsage, ""}}
+	if c.Annotations[annotFormats] != "" {
+		lines = append(lines, statusLine{statusTimeout, ""}, statusLine{statusLocalIO, ""})
+	}
+	for line := range strings.Lines(c.Annotations[annotExits]) {
+		number, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			continue
+		}
+		lines = slices.DeleteFunc(lines, func(l statusLine) bool { return l.status == status(n) })
+		lines = append(lines, statusLine{status(n), text})
+	}
+	for i := range lines {
+		if lines[i].text == "" {
+			lines[i].text = lines[i].status.text()
+		}
+	}
+	slices.SortFunc(lines, func(a, b statusLine) int { return int(a.status) - int(b.status) })
+	return lines
+}
+
+// writeHelp is the help of c: one screen for -h, everything for --help.
+func writeHelp(e *env, c *cobra.Command) {
+	full := slices.Contains(e.args, "--help") || len(e.args) > 0 && e.args[0] == "help"
+	h := &helpPage{p: e.paint(), width: e.width()}
+	switch {
+	case c.Parent() == nil:
+		h.root(c, full)
+	case full:
+		h.full(c)
+	default:
+		h.short(c)
+	}
+	_, _ = io.WriteString(e.out, h.b.String()) // nobody to tell: stdout is where help goes
+}
+
+type helpPage struct {
+	b     strings.Builder
+	p     painter
+	width int
+}
+
+func (h *helpPage) title(c *cobra.Command) {
+	fmt.Fprintf(&h.b, "%s - %s\n", h.p.bold(c.CommandPath()), c.Short)
+}
+
+func (h *helpPage) head(s string) { fmt.Fprintf(&h.b, "\n%s\n", h.p.bold(s)) }
+
+func (h *helpPage) usage(c *cobra.Command) {
+	h.head("Usage")
+	for line := range strings.SplitSeq(c.UseLine(), "\n") {
+		fmt.Fprintf(&h.b, "  %s\n", line)
+	}
+}
+
+func (h *helpPage) examples(c *cobra.Command, most int) {
+	if c.Example == "" {
+		return
+	}
+	h.head("Examples")
+	lines := strings.Split(c.Example, "\n")
+	if most > 0 && len(lines) > most {
+		lines = lines[:most]
+	}
+	for _, l := range lines {
+		fmt.Fprintln(&h.b, l)
+	}
+}
+
+// root is the page of brio itself: one line a group, or with full one a command.
+func (h *helpPage) root(c *cobra.Command, full bool) {
+	h.title(c)
+	h.usage(c)
+	h.examples(c, 0)
+	if full {
+		h.commandLines(c)
+		h.flags("Flags of every command", c.PersistentFlags(), "")
+	} else {
+		h.b.WriteString("\n")
+		h.groupLines(c)
+	}
+	h.head("More")
+	rows := [][2]string{
+		{"brio COMMAND -h", "one command on one screen; --help: everything"},
+		{"brio help exit-codes", "what $? means; further topics: " + strings.Join(topicNames()[1:], ", ")},
+		{"brio completion SHELL", "tab completion for bash, zsh, fish, powershell"},
+	}
+	for _, r := range rows {
+		fmt.Fprintf(&h.b, "  %-23s %s\n", r[0], r[1])
+	}
+}
+
+func (h *helpPage) groupLines(c *cobra.Command) {
+	for _, g := range c.Groups() {
+		var names []string
+		for _, sub := range c.Commands() {
+			if sub.GroupID == g.ID && !sub.Hidden {
+				names = append(names, sub.Name())
+			}
+		}
+		if len(names) > 0 {
+			fmt.Fprintf(&h.b, "%s %s\n", h.p.bold(fmt.Sprintf("%-22s", g.Title)), strings.Join(names, " "))
+		}
+	}
+}
+
+func (h *helpPage) commandLines(c *cobra.Command) {
+	for _, g := range c.Groups() {
+		shown := false
+		for _, sub := range c.Commands() {
+			if sub.GroupID != g.ID || sub.Hidden {
+				continue
+			}
+			if !shown {
+				h.head(g.Title)
+				shown = true
+			}
+			fmt.Fprintf(&h.b, "  %-13s %s\n", sub.Name(), sub.Short)
+		}
+	}
+}
+
+func (h *helpPage) short(c *cobra.Command) {
+	h.title(c)
+	h.usage(c)
+	h.examples(c, 6)
+	h.subcommands(c)
+	groups := flagGroups(c)
+	if len(groups) > 0 {
+		name := groupCommon
+		if !slices.Contains(groups, groupCommon) {
+			name = groups[0]
+		}
+		h.flags(name+" flags", c.Flags(), name)
+	}
+	fmt.Fprintf(&h.b, "\n%s --help shows all %d flags and the exit statuses; brio help addresses; man %s\n",
+		c.CommandPath(), countFlags(c), strings.ReplaceAll(c.CommandPath(), " ", "-"))
+}
+
+func (h *helpPage) full(c *cobra.Command) {
+	h.title(c)
+	if c.Long != "" {
+		fmt.Fprintf(&h.b, "\n%s\n", strings.TrimSpace(c.Long))
+	}
+	h.usage(c)
+	h.examples(c, 0)
+	h.subcommands(c)
+	for _, name := range flagGroups(c) {
+		h.flags(name+" flags", c.Flags(), name)
+	}
+	h.flags("Flags of every command", c.InheritedFlags(), "")
+	h.head("Exit status")
+	for _, l := range exitLines(c) {
+		fmt.Fprintf(&h.b, "  %-4d %s\n", l.status, l.text)
+	}
+	fmt.Fprintf(&h.b, "  %-4s %s\n", "128+n", "ended by signal n")
+}
+
+func (h *helpPage) subcommands(c *cobra.Command) {
+	if !c.HasAvailableSubCommands() {
+		return
+	}
+	h.head("Commands")
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			fmt.Fprintf(&h.b, "  %-13s %s\n", sub.Name(), sub.Short)
+		}
+	}
+}
+
+// flags lists the flags of one group, or all of f when group is "".
+func (h *helpPage) flags(title string, f *pflag.FlagSet, group string) {
+	var list []*pflag.Flag
+	f.VisitAll(func(fl *pflag.Flag) {
+		if !fl.Hidden && (group == "" || groupOf(fl) == group) {
+			list = append(list, fl)
+		}
+	})
+	if len(list) == 0 {
+		return
+	}
+	h.head(title)
+	for _, fl := range list {
+		h.flag(fl)
+	}
+}
+
+// flagColumn is where the texts of flags begin.
+const flagColumn = 30
+
+func (h *helpPage) flag(f *pflag.Flag) {
+	value, text := flagUsage(f)
+	left := "      --" + f.Name
+	if f.Shorthand != "" {
+		left = "  -" + f.Shorthand + ", --" + f.Name
+	}
+	if value != "" {
+		left += " " + value
+	}
+	if d := flagDefault(f); d != "" {
+		text += " (default " + d + ")"
+	}
+	if len(left) > flagColumn-2 {
+		fmt.Fprintln(&h.b, left)
+		left = ""
+	}
+	for i, line := range wrap(text, max(h.width-flagColumn, 30)) {
+		if i > 0 {
+			left = ""
+		}
+		fmt.Fprintf(&h.b, "%-*s%s\n", flagColumn, left, line)
+	}
+}
+
+// flagUsage is the value's name in capitals ("" of a boolean) and the text.
+func flagUsage(f *pflag.Flag) (value, text string) {
+	value, text = pflag.UnquoteUsage(f)
+	switch f.Value.Type() {
+	case "bool", "count":
+		return "", text
+	}
+	if !strings.Contains(f.Usage, "`") || value == "" {
+		value = strings.ToUpper(f.Value.Type())
+	}
+	return value, text
+}
+
+// flagDefault is the default as help shows it, "" for one that says nothing.
+func flagDefault(f *pflag.Flag) string {
+	switch f.DefValue {
+	case "", "false", "0", "[]", "none":
+		return ""
+	}
+	return f.DefValue
+}
+
+// flagGroups are the headings of c's own flags, in the order of definition,
+// with the common ones first.
+func flagGroups(c *cobra.Command) []string {
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if c.InheritedFlags().Lookup(f.Name) != nil || f.Hidden {
+			return
+		}
+		if g := groupOf(f); g != groupEvery && !slices.Contains(names, g) {
+			names = append(names, g)
+		}
+	})
+	if i := slices.Index(names, groupCommon); i > 0 {
+		names = append([]string{groupCommon}, slices.Delete(names, i, i+1)...)
+	}
+	return names
+}
+
+func groupOf(f *pflag.Flag) string {
+	if g := f.Annotations[annotGroup]; len(g) > 0 {
+		return g[0]
+	}
+	return "Other"
+}
+
+func countFlags(c *cobra.Command) int {
+	n := 0
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			n++
+		}
+	})
+	return n
+}
+
+// wrap breaks text into lines of at most width columns.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

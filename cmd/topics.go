@@ -1,0 +1,169 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newHelpCmd is "brio help [COMMAND|TOPIC]".
+func newHelpCmd(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "help [COMMAND | TOPIC]",
+		Short: "help on a command or a topic",
+		Long:  "Shows everything about a command, or one of the topics:\n" + strings.Join(topicNames(), ", ") + ".",
+		Example: `  brio help exit-codes
+  brio help addresses
+  brio help connect
+  brio help environment`,
+		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return append(commandNames(c.Root()), topicNames()...), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	c.RunE = func(c *cobra.Command, args []string) error { return runHelp(e, c, args) }
+	return exits(c)
+}
+
+func runHelp(e *env, c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		writeHelp(e, c.Root())
+		return nil
+	}
+	if t := topicText(args[0]); t != nil {
+		_, err := io.WriteString(e.out, t())
+		return err
+	}
+	target, rest, err := c.Root().Find(args)
+	if err != nil || target == c.Root() || len(rest) > 0 {
+		f := usagef("there is no command or topic %q", strings.Join(args, " "))
+		if near := nearest(args[0], append(commandNames(c.Root()), topicNames()...)); near != "" {
+			f.hint("did you mean: brio help %s", near)
+		} else if own := foreignCommand(args[0]); own != "" {
+			f.hint("what %s does is: brio help %s", args[0], own)
+		}
+		return f.hint("topics: %s", strings.Join(topicNames(), ", "))
+	}
+	target.InitDefaultHelpFlag()
+	writeHelp(e, target)
+	return nil
+}
+
+func topicNames() []string {
+	return []string{"exit-codes", "addresses", "environment", "json", "config"}
+}
+
+// topicText returns the function that makes the text of a topic, or nil.
+func topicText(name string) func() string {
+	switch name {
+	case "exit-codes", "exit-status":
+		return exitCodesTopic
+	case "addresses":
+		return func() string { return addressesTopic }
+	case "environment":
+		return func() string { return environmentTopic }
+	case "json":
+		return func() string { return jsonTopic }
+	case "config":
+		return func() string { return configTopic }
+	}
+	return nil
+}
+
+func exitCodesTopic() string {
+	var b strings.Builder
+	b.WriteString("Exit statuses of brio, the same for all commands:\n\n")
+	for _, t := range statusTexts {
+		fmt.Fprintf(&b, "  %-4d %s\n", t.status, t.text)
+	}
+	b.WriteString(`  128+n ended by signal n, which is raised again, so that a shell loop stops
+
+A number never changes its meaning. New ones may come: read an unknown one as a
+failure. The "error" object of JSON results tells more: its "kind" is a stable
+word, such as "connection-refused".
+`)
+	return b.String()
+}
+
+const addressesTopic = `One grammar for every command:
+
+  HOST:PORT  HOST PORT      name or address, and a port
+  [IPV6]:PORT               an IPv6 address with a port needs the brackets
+  IPV6%ZONE                 a zone is an interface's name or number
+  :PORT  PORT               where brio listens: on every interface
+  unix:/PATH  unix:@NAME    UNIX socket: a file, or an abstract name (Linux)
+  fd:N                      an inherited descriptor, where brio listens
+  SCHEME://HOST[:PORT]      tcp, tcp4, tcp6, udp, tls, http, https, ftp, ftps,
+                            imap, imaps, pop3, pop3s, smtp, smtps, ldap, ldaps
+
+A host is a name; an IPv4 address in dotted form, also short (127.1 is
+127.0.0.1), in octal or hexadecimal parts, or as one integer; or an IPv6 address.
+A host whose last label is a number is an address or an error: it is never
+looked up. A port is a number from 1 to 65535 (0 lets the system choose where
+brio listens), or the name of a service.
+
+See also: brio ipaddr parse ADDRESS
+`
+
+const environmentTopic = `Every flag can be set in the environment:
+
+  BRIO_COMMAND_FLAG     for one command:   BRIO_DNS_QUERY_TIMEOUT=2s
+  BRIO_FLAG             for all commands:  BRIO_TIMEOUT=30
+
+A flag on the command line wins, then the variable for the command, then the one
+for all commands, then the configuration file. An empty variable is no variable.
+
+Further variables:
+  BRIO_CONFIG           the configuration file, or "none"
+  BRIO_PROFILE          the profile of it to use
+  XDG_CONFIG_HOME       where the configuration file is looked for
+  NO_COLOR, CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR, TERM, COLUMNS
+  NOTIFY_SOCKET         listen, tls-server: told when ready
+  LISTEN_FDS, LISTEN_PID  listen, tls-server: inherited sockets (fd:N)
+
+Commands that brio runs (--exec, --sh) find in their environment:
+  BRIO_LOCAL_ADDR BRIO_LOCAL_PORT BRIO_REMOTE_ADDR BRIO_REMOTE_PORT BRIO_PROTO
+`
+
+const jsonTopic = `Commands that answer print JSON with --json: exactly one object an item, on one
+line of stdout, also when the item failed. Then it has a member "error":
+
+  "error": {"kind": "connection-refused", "op": "connect", "target": "host:80",
+            "errno": "ECONNREFUSED", "message": "...", "hints": [], "exit": 4}
+
+Names are in snake_case. Times are RFC 3339, durations numbers that end in _ms,
+times to live integers, lists never null. Fields keep their order; they are
+added, never renamed.
+
+Without a JSON processor:
+  --get answers.0.data        prints one field; a list prints one line each
+  -w '%{rcode} %{rtt_ms}\n'   prints a line as you like it
+  --format sh                 prints NAME='value' lines for eval
+
+Commands whose stdout carries data (connect, listen, tls-client ...) tell what
+happens with --events json, json:FD or json:FILE: one object an event, with
+"event" and "time" first.
+`
+
+const configTopic = `Settings come from, in this order: the flag, the environment (brio help
+environment), the profile chosen by --profile, the configuration file, the
+default. brio config show prints each setting and where it came from; brio
+config path the file; brio config init writes one to start from.
+
+The file is YAML: a section for each command, "defaults" for all of them, and
+"profiles" which hold the same again. Keys are the names of flags.
+
+  defaults:
+    timeout: 30
+  dns-query:
+    nameserver: [192.0.2.53]
+  profiles:
+    ci:
+      defaults: {format: json, color: never}
+
+A key that brio does not know is an error.
+`

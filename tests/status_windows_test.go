@@ -1,0 +1,5 @@
+package tests
+
+import "os"
+
+func exitStatus(p *os.ProcessState) int { return p.ExitCode() }
