@@ -97,8 +97,8 @@ const (
 	vTLS13 version = 0x0304
 )
 
-// cipher is one row of OpenSSL's table.
-type cipher struct {
+// suiteRow is one row of OpenSSL's table.
+type suiteRow struct {
 	id   uint16
 	name string
 	std  string
@@ -110,18 +110,18 @@ type cipher struct {
 }
 
 // weak reports a suite that OpenSSL's default build lacks.
-func (c *cipher) weak() bool { return c.enc&eWeak != 0 }
+func (c *suiteRow) weak() bool { return c.enc&eWeak != 0 }
 
 // fips reports what the word FIPS selects.
-func (c *cipher) fips() bool { return c.enc&(eAES128|eAES256|eAESGCM) != 0 && c.kx != kSRP }
+func (c *suiteRow) fips() bool { return c.enc&(eAES128|eAES256|eAESGCM) != 0 && c.kx != kSRP }
 
 // notDefault reports what the word COMPLEMENTOFDEFAULT selects.
-func (c *cipher) notDefault() bool {
+func (c *suiteRow) notDefault() bool {
 	return c.enc&(eAESCCM|eARIA|eCamellia) != 0 || c.auth&(aNULL|aDSS) != 0 && c.enc != eNULL
 }
 
 // bits is the strength OpenSSL sorts by.
-func (c *cipher) bits() int {
+func (c *suiteRow) bits() int {
 	switch c.enc {
 	case eNULL:
 		return 0
@@ -133,7 +133,7 @@ func (c *cipher) bits() int {
 	return 256
 }
 
-func (c *cipher) suite() CipherSuite {
+func (c *suiteRow) suite() CipherSuite {
 	return CipherSuite{
 		ID: c.id, Name: c.name, StandardName: c.std, Protocol: c.min.name(),
 		KeyExchange: c.kx.name(), Authentication: c.auth.name(), Encryption: c.enc.name(), MAC: c.mac.name(),
@@ -143,8 +143,8 @@ func (c *cipher) suite() CipherSuite {
 
 // suites13Table returns the TLS 1.3 suites in OpenSSL's default order, then
 // the two it leaves off by default.
-func suites13Table() []cipher {
-	return []cipher{
+func suites13Table() []suiteRow {
+	return []suiteRow{
 		{0x1302, "TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", vTLS13, kAny, aAny, eAES256GCM, mAEAD},
 		{0x1303, "TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256", vTLS13, kAny, aAny, eChaCha20, mAEAD},
 		{0x1301, "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", vTLS13, kAny, aAny, eAES128GCM, mAEAD},
@@ -155,7 +155,7 @@ func suites13Table() []cipher {
 
 var suitesByID = sync.OnceValue(func() map[uint16]CipherSuite {
 	all := make(map[uint16]CipherSuite)
-	for _, table := range [][]cipher{suites13Table(), cipherTable()} {
+	for _, table := range [][]suiteRow{suites13Table(), cipherTable()} {
 		for i := range table {
 			all[table[i].id] = table[i].suite()
 		}

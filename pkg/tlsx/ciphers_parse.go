@@ -95,7 +95,7 @@ type cipherParser struct {
 }
 
 type cipherRow struct {
-	*cipher
+	*suiteRow
 	active bool
 }
 
@@ -205,7 +205,7 @@ func (p *cipherParser) command(word string) error {
 // apply does op to the suites that sel selects.
 func (p *cipherParser) apply(op byte, sel selector) {
 	p.move(op, func(r cipherRow) bool {
-		return sel.matches(r.cipher) && (op != opAdd || !r.weak() || sel.namesWeak())
+		return sel.matches(r.suiteRow) && (op != opAdd || !r.weak() || sel.namesWeak())
 	})
 }
 
@@ -263,7 +263,7 @@ var preferredOrder = sync.OnceValue(func() []cipherRow {
 	table := cipherTable()
 	p := cipherParser{rows: make([]cipherRow, len(table))}
 	for i := range table {
-		p.rows[i].cipher = &table[i]
+		p.rows[i].suiteRow = &table[i]
 	}
 	steps := []struct {
 		op  byte
@@ -282,7 +282,7 @@ var preferredOrder = sync.OnceValue(func() []cipherRow {
 		{opOrder, selector{kx: kPSK}},
 	}
 	for _, s := range steps {
-		p.move(s.op, func(r cipherRow) bool { return s.sel.matches(r.cipher) })
+		p.move(s.op, func(r cipherRow) bool { return s.sel.matches(r.suiteRow) })
 	}
 	p.sortStrength()
 	for _, sel := range []selector{ // and what comes first whatever its strength
@@ -291,7 +291,7 @@ var preferredOrder = sync.OnceValue(func() []cipherRow {
 		{kx: kDHE | kECDHE},
 		{kx: kDHE | kECDHE, mac: mAEAD},
 	} {
-		p.move(opBump, func(r cipherRow) bool { return sel.matches(r.cipher) })
+		p.move(opBump, func(r cipherRow) bool { return sel.matches(r.suiteRow) })
 	}
 	p.move(opOrder, func(r cipherRow) bool { return r.weak() })
 	p.move(opDelete, func(cipherRow) bool { return true })

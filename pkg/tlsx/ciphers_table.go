@@ -4,8 +4,8 @@ package tlsx
 // default, in falling order of their numbers: the order in which its cipher
 // strings meet them first. The last five are the suites that such a build
 // leaves out (enable-weak-ssl-ciphers) and Go still has.
-func cipherTable() []cipher {
-	return []cipher{
+func cipherTable() []suiteRow {
+	return []suiteRow{
 		{0xCCAE, "RSA-PSK-CHACHA20-POLY1305", "TLS_RSA_PSK_WITH_CHACHA20_POLY1305_SHA256", vTLS12, kRSAPSK, aRSA, eChaCha20, mAEAD},
 		{0xCCAD, "DHE-PSK-CHACHA20-POLY1305", "TLS_DHE_PSK_WITH_CHACHA20_POLY1305_SHA256", vTLS12, kDHEPSK, aPSK, eChaCha20, mAEAD},
 		{0xCCAC, "ECDHE-PSK-CHACHA20-POLY1305", "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", vTLS12, kECDHEPSK, aPSK, eChaCha20, mAEAD},

@@ -15,7 +15,7 @@ const (
 	sClass = sNone | sMedium | sHigh | sFIPS
 )
 
-func (c *cipher) strength() strength {
+func (c *suiteRow) strength() strength {
 	var s strength
 	switch {
 	case c.enc == eNULL:
@@ -46,7 +46,7 @@ type selector struct {
 	str  strength
 }
 
-func (s *selector) matches(c *cipher) bool {
+func (s *selector) matches(c *suiteRow) bool {
 	switch {
 	case s.id != 0 && s.id != c.id,
 		s.min != 0 && s.min != c.min,
