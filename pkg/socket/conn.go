@@ -16,6 +16,7 @@ type Conn struct {
 	readTimeout  atomic.Int64 // nanoseconds, 0 is none
 	writeTimeout atomic.Int64
 	shut         [2]atomic.Bool // input, output
+	path         *unixPath      // of this side, if Dial made it
 }
 
 // A bareConn is what *net.TCPConn and *net.UnixConn have in common.
@@ -129,18 +130,24 @@ func (c *Conn) CloseRead() error { return c.Shutdown(Input) }
 
 // Close ends the connection in order: what was written is still sent. With the
 // option Linger it waits for that.
-func (c *Conn) Close() error { return c.bare.Close() }
+func (c *Conn) Close() error {
+	err := c.bare.Close()
+	if rerr := c.path.remove(); err == nil {
+		err = rerr
+	}
+	return err
+}
 
 // Abort ends the connection at once, discards what was not sent, and resets a
 // TCP connection (RST), so that the peer sees an error and not the end of data.
 func (c *Conn) Abort() error {
 	if t, ok := c.bare.(*net.TCPConn); ok {
 		if err := t.SetLinger(0); err != nil {
-			_ = c.bare.Close() // the first error says more
+			_ = c.Close() // the first error says more
 			return err
 		}
 	}
-	return c.bare.Close()
+	return c.Close()
 }
 
 // LocalAddr returns the address of this side.

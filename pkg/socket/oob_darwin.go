@@ -1,0 +1,4 @@
+package socket
+
+// siocatmark is SIOCATMARK of sys/sockio.h.
+const siocatmark = 0x40047307

@@ -1,0 +1,4 @@
+package socket
+
+// siocatmark is SIOCATMARK of asm-generic/sockios.h.
+const siocatmark = 0x8905

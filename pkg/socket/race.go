@@ -1,0 +1,109 @@
+package socket
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// A race connects to the first address that answers (RFC 8305 section 5).
+type race struct {
+	cfg   *Config
+	addrs []netip.AddrPort
+	name  string // what to call an address that is not of the internet
+	dial  func(context.Context, netip.AddrPort) (net.Conn, error)
+
+	began   int // attempts started
+	pending int // and not done
+	results chan result
+	failed  []Attempt
+}
+
+// A result is the end of an attempt.
+type result struct {
+	conn    net.Conn
+	attempt Attempt
+}
+
+// run returns the connection of the winner. It leaves no socket behind.
+func (r *race) run(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.results = make(chan result, len(r.addrs)) // nobody waits to deliver
+	defer func() { go closeLosers(r.results, r.pending) }()
+
+	delay := r.cfg.AttemptDelay
+	if delay <= 0 {
+		delay = DefaultAttemptDelay
+	}
+	next := time.NewTimer(delay)
+	defer next.Stop()
+	r.start(ctx)
+	for r.pending > 0 {
+		select {
+		case res := <-r.results:
+			if r.done(res) {
+				return res.conn, nil
+			}
+			r.start(ctx)
+			next.Reset(delay)
+		case <-next.C:
+			r.start(ctx)
+			next.Reset(delay)
+		}
+	}
+	return nil, r.err()
+}
+
+// start begins the next attempt if there is one and time for it.
+func (r *race) start(ctx context.Context) {
+	if r.began == len(r.addrs) || (r.began > 0 && ctx.Err() != nil) {
+		return
+	}
+	addr := r.addrs[r.began]
+	r.began++
+	r.pending++
+	a := Attempt{N: r.began, Address: r.name, Started: time.Now()}
+	if addr.IsValid() {
+		a.Address = addr.String()
+	}
+	if r.cfg.Trace.Attempt != nil {
+		r.cfg.Trace.Attempt(a)
+	}
+	go func() {
+		c, err := r.dial(ctx, addr)
+		a.Took, a.Err = time.Since(a.Started), err
+		r.results <- result{c, a}
+	}()
+}
+
+// done takes note of a result and reports whether it is a connection.
+func (r *race) done(res result) bool {
+	r.pending--
+	if r.cfg.Trace.AttemptDone != nil {
+		r.cfg.Trace.AttemptDone(res.attempt)
+	}
+	if res.attempt.Err == nil {
+		return true
+	}
+	r.failed = append(r.failed, res.attempt)
+	return false
+}
+
+// err returns the outcome of a race without a winner.
+func (r *race) err() error {
+	if len(r.failed) == 1 {
+		return r.failed[0].Err
+	}
+	return &AttemptsError{r.failed}
+}
+
+// closeLosers closes the connections that came too late.
+func closeLosers(results <-chan result, pending int) {
+	for range pending {
+		if res := <-results; res.conn != nil {
+			_ = res.conn.Close() // nobody asks any more
+		}
+	}
+}
