@@ -1,0 +1,388 @@
+package dnsq
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	bulkFirstRTO = 500 * time.Millisecond // until a round trip has been measured
+	bulkMinRTO   = 50 * time.Millisecond  // shorter than any scheduler hiccup would be noise
+	bulkGiveUp   = 128                    // failures in a row without any reply that end a run
+	bulkBadLimit = 2                      // unusable replies to one question before it goes over TCP
+)
+
+// A bulkSlot is a question under way.
+type bulkSlot struct {
+	bulkPacked
+	seq      int64
+	id       uint16
+	server   int         // who was asked last
+	asked    uint64      // bit per server that has answered with a failure
+	sock     *bulkSocket // it was sent through; nil when over TCP or idle
+	stream   *bulkStream // it goes over, when tcp is set
+	tries    int
+	bad      int // unusable replies
+	active   bool
+	tcp      bool
+	noOPT    bool // sent without OPT record
+	sent     time.Duration
+	deadline time.Duration
+	failure  []byte // reply with SERVFAIL or the like, given when no server knows better
+	err      error  // what went wrong last
+}
+
+// pump sends what may be sent, sets the timer, and ends the run when all is done.
+func (b *bulk) pump() {
+	b.addTokens()
+	for b.err == nil && b.tokens >= 1 && len(b.free) > 0 && b.order.room() {
+		s := b.pickServer()
+		if s < 0 {
+			break
+		}
+		p := b.nextPacked()
+		if p == nil {
+			break
+		}
+		b.begin(p, s)
+	}
+	for _, s := range b.servers {
+		s.flush()
+	}
+	if b.err == nil && b.eof && b.order.empty() {
+		b.end(io.EOF)
+	}
+	b.arm()
+}
+
+func (b *bulk) addTokens() {
+	if math.IsInf(b.cfg.Rate, 1) {
+		b.tokens = math.Inf(1)
+		return
+	}
+	burst := max(1, b.cfg.Rate/100)
+	if b.filled == 0 {
+		b.tokens = burst
+	}
+	b.tokens = min(burst, b.tokens+b.cfg.Rate*(b.now-b.filled).Seconds())
+	b.filled = b.now
+}
+
+// pickServer is the next server in turn with room in its window, -1 when none has.
+func (b *bulk) pickServer() int {
+	for range b.servers {
+		i := b.turn
+		b.turn = (b.turn + 1) % len(b.servers)
+		if s := b.servers[i]; s.inflight < int(s.window) {
+			return i
+		}
+	}
+	return -1
+}
+
+// begin takes up the question p and sends it to a server.
+func (b *bulk) begin(p *bulkPacked, server int) {
+	seq := b.order.add()
+	if p.Err != nil {
+		b.sum.Invalid++
+		b.deliver(seq, p, BulkResult{Err: p.Err})
+		return
+	}
+	i := b.free[len(b.free)-1]
+	b.free = b.free[:len(b.free)-1]
+	s := &b.slots[i]
+	*s = bulkSlot{seq: seq, active: true, server: server}
+	s.bulkPacked = *p
+	b.servers[server].inflight++
+	b.send(i, server)
+}
+
+// send sends slot i to a server, for the first time or again. Asking the same
+// server again keeps id and socket, so that a late reply to the first try counts.
+func (b *bulk) send(i uint16, server int) {
+	s, srv := &b.slots[i], b.servers[server]
+	again := s.tries > 0 && server == s.server && s.sock != nil && !s.sock.closed
+	if server != s.server {
+		b.servers[s.server].inflight--
+		srv.inflight++
+	}
+	s.server = server
+	s.tries++
+	b.sum.Sent++
+	if s.tries > 1 {
+		b.sum.Retries++
+	}
+	b.tokens--
+	s.sent = b.now
+	s.deadline = b.now + b.patience(s, srv)
+	b.order.due = min(b.order.due, s.deadline)
+	if srv.transport() != UDP {
+		b.overStream(i)
+		return
+	}
+	if !again {
+		b.release(i)
+		s.sock, s.err = b.socket(srv)
+		if s.sock == nil {
+			return // the deadline passes, and another server or a later time may do
+		}
+		s.id = b.newID(i)
+		s.sock.inflight++
+	}
+	s.noOPT = srv.plain || len(b.template.opt) == 0
+	s.sock.out = append(s.sock.out, s.message(s.id, b.optLen(s)))
+	srv.countSent()
+	if len(s.sock.out) == bulkBatch {
+		s.sock.flush()
+	}
+}
+
+func (b *bulk) optLen(s *bulkSlot) int {
+	if s.noOPT {
+		return 0
+	}
+	return len(b.template.opt)
+}
+
+// patience is how long to wait for the reply to the try of s that is being sent.
+func (b *bulk) patience(s *bulkSlot, srv *bulkServer) time.Duration {
+	if s.tries >= b.cfg.Tries {
+		return b.cfg.Timeout
+	}
+	return min(srv.rto()<<min(s.tries-1, 10), b.cfg.Timeout)
+}
+
+// newID draws an id that nothing under way has.
+func (b *bulk) newID(i uint16) uint16 {
+	for {
+		id := uint16(b.rng.Uint64())
+		if b.ids[id] == 0 {
+			b.ids[id] = i + 1
+			return id
+		}
+	}
+}
+
+// release gives id and socket or stream of slot i back.
+func (b *bulk) release(i uint16) {
+	s := &b.slots[i]
+	if b.ids[s.id] == i+1 {
+		b.ids[s.id] = 0
+	}
+	s.stream, s.tcp = nil, false
+	if s.sock != nil {
+		s.sock.inflight--
+		s.sock.closeIfDone()
+		s.sock = nil
+	}
+}
+
+// arm sets the timer to the earliest thing that is due.
+func (b *bulk) arm() {
+	if b.err != nil {
+		return
+	}
+	due := b.order.due
+	if b.tokens < 1 {
+		due = min(due, b.now+time.Duration((1-b.tokens)/b.cfg.Rate*float64(time.Second)))
+	}
+	if due == math.MaxInt64 || b.armed != 0 && b.armed <= due {
+		return
+	}
+	b.armed = due
+	b.timer.Reset(max(due-b.now, time.Millisecond))
+}
+
+// tick is the timer: it sends what got no reply again.
+func (b *bulk) tick() {
+	b.lock()
+	defer b.mu.Unlock()
+	b.armed = 0
+	b.order.due = math.MaxInt64
+	for i := range b.slots {
+		s := &b.slots[i]
+		if s.active && s.deadline <= b.now && b.err == nil {
+			b.expired(uint16(i))
+		}
+		if s.active {
+			b.order.due = min(b.order.due, s.deadline)
+		}
+	}
+	b.pump()
+}
+
+// expired deals with slot i, whose reply did not come in time.
+func (b *bulk) expired(i uint16) {
+	s := &b.slots[i]
+	srv := b.servers[s.server]
+	srv.countLost(b.cfg.Window)
+	if s.err == nil {
+		s.err = ErrNoReply
+	}
+	if srv.refused != nil {
+		s.err = srv.refused
+	}
+	if s.tries >= b.cfg.Tries || srv.refused != nil && s.tries > len(b.servers) {
+		b.giveUp(i, s.err)
+		return
+	}
+	b.send(i, (s.server+1)%len(b.servers))
+}
+
+// giveUp ends slot i without an answer.
+func (b *bulk) giveUp(i uint16, err error) {
+	s := &b.slots[i]
+	if s.failure != nil {
+		b.finish(i, s.failure)
+		return
+	}
+	if b.silent++; b.silent >= bulkGiveUp && !b.eof {
+		b.end(fmt.Errorf("%w: %w", errSilent, err))
+	}
+	srv := b.servers[s.server].Server
+	if s.bad > 0 && errors.Is(err, ErrNoReply) {
+		err = &InvalidReplyError{Count: s.bad, Reason: "malformed or not to this question"}
+	}
+	res := BulkResult{Server: srv, Tries: s.tries, viaTCP: s.tcp, Err: &ServerFailedError{srv, err}}
+	b.putBack(i)
+	b.sum.Failed++
+	b.deliver(s.seq, &s.bulkPacked, res)
+}
+
+// received deals with a datagram.
+func (b *bulk) received(sock *bulkSocket, msg []byte) {
+	b.sum.Received++
+	sock.server.received++
+	if len(msg) < headerSize {
+		b.sum.Malformed++
+		return
+	}
+	i := b.ids[uint16(msg[0])<<8|uint16(msg[1])]
+	if i == 0 || b.slots[i-1].sock != sock {
+		b.sum.Mismatched++
+		return
+	}
+	if s := &b.slots[i-1]; !s.matches(msg, b.cfg.RandomCase) {
+		b.sum.Mismatched++
+		b.unusable(i - 1)
+		return
+	}
+	b.reply(i-1, msg)
+}
+
+// unusable counts a bad reply to slot i. A forger of datagrams cannot join a TCP
+// connection, and a broken path may mangle only datagrams.
+func (b *bulk) unusable(i uint16) {
+	s := &b.slots[i]
+	if s.bad++; s.bad >= bulkBadLimit && !s.tcp {
+		b.overStream(i)
+	}
+}
+
+// reply deals with a message that belongs to slot i.
+func (b *bulk) reply(i uint16, msg []byte) {
+	s := &b.slots[i]
+	srv := b.servers[s.server]
+	if !wireWellFormed(msg) {
+		b.sum.Malformed++
+		b.unusable(i)
+		return
+	}
+	b.silent = 0
+	srv.refused = nil
+	if s.tries == 1 && !s.tcp { // Karn: the reply to a repeated question tells no round trip
+		srv.measured(b.now - s.sent)
+	}
+	switch rcode := int(msg[3] & 0xf); {
+	case msg[2]&flagTC != 0 && !s.tcp:
+		b.overStream(i)
+	case rcode == dns.RcodeFormatError && !s.noOPT && !s.tcp:
+		srv.plain = true // RFC 6891 section 7: a server that does not know EDNS
+		s.tries--
+		b.send(i, s.server)
+	case rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError:
+		b.finish(i, msg)
+	default:
+		b.tryOther(i, msg)
+	}
+}
+
+// tryOther asks a server that slot i has not asked yet, after the failure msg of this one.
+func (b *bulk) tryOther(i uint16, msg []byte) {
+	s := &b.slots[i]
+	s.asked |= 1 << s.server
+	for k := 1; k < len(b.servers); k++ {
+		next := (s.server + k) % len(b.servers)
+		if s.asked&(1<<next) == 0 {
+			s.failure = append([]byte(nil), msg...)
+			b.send(i, next)
+			return
+		}
+	}
+	b.finish(i, msg)
+}
+
+// finish ends slot i with the reply msg.
+func (b *bulk) finish(i uint16, msg []byte) {
+	s := &b.slots[i]
+	srv, res := b.servers[s.server].Server, BulkResult{Message: msg, RTT: b.now - s.sent, viaTCP: s.tcp}
+	b.putBack(i)
+	b.sum.Answered++
+	b.sum.rcodes[msg[3]&0xf]++
+	if msg[3]&0xf == dns.RcodeSuccess && !wireHasAnswer(msg) {
+		b.sum.NoData++
+	}
+	res.Server, res.Tries = srv, s.tries
+	b.deliver(s.seq, &s.bulkPacked, res)
+}
+
+// putBack frees slot i. Its contents stay readable until the next begin.
+func (b *bulk) putBack(i uint16) {
+	b.release(i)
+	s := &b.slots[i]
+	s.active = false
+	b.servers[s.server].inflight--
+	b.free = append(b.free, i)
+}
+
+// deliver completes res and gives it, and those that waited for it, to emit.
+func (b *bulk) deliver(seq int64, p *bulkPacked, res BulkResult) {
+	res.Seq, res.Line, res.Name, res.Type = seq, p.Line, p.Name, p.Type
+	b.order.finished(seq, p.End)
+	if !b.cfg.Ordered {
+		b.order.advance()
+		res.Resume = b.order.resume
+		b.give(&res)
+		return
+	}
+	if !b.order.isNext(seq) {
+		b.order.keep(&res)
+		return
+	}
+	for r := &res; r != nil; r = b.order.kept() {
+		r.Resume = b.order.given(r.Seq)
+		b.give(r)
+	}
+}
+
+// give calls emit. The time it takes, a full pipe for instance, is nobody's delay.
+func (b *bulk) give(r *BulkResult) {
+	if b.err != nil {
+		return
+	}
+	b.res = *r
+	b.sum.Questions++
+	begin := time.Now()
+	err := b.emit(&b.res)
+	if d := time.Since(begin); d > time.Millisecond {
+		b.stalled += d
+	}
+	if err != nil {
+		b.end(err)
+	}
+}
