@@ -50,21 +50,26 @@ func (e *InvalidReplyError) Error() string {
 func (e *InvalidReplyError) Unwrap() error { return ErrInvalidReply }
 
 // A ReplyError is what a well-formed reply says when it is no answer. It wraps
-// [ErrNotFound] for NXDOMAIN and NODATA, [ErrServerFailure] for any other rcode.
+// [ErrNotFound] for NXDOMAIN and NODATA, [ErrServerFailure] for any other rcode
+// and for a referral.
 type ReplyError struct {
 	Name   string   // the name asked for
 	Type   string   // the type asked for
 	Rcode  string   // "NXDOMAIN", "SERVFAIL", ...; "NOERROR" means NODATA
 	EDE    []string // the extended errors of the reply (RFC 8914)
 	Server string   // who said so
+
+	Referral bool // the reply only names other servers
 }
 
 func (e *ReplyError) Error() string {
 	what := "the server answered " + e.Rcode
-	switch e.Rcode {
-	case "NXDOMAIN":
+	switch {
+	case e.Referral:
+		what = "the server answered with a referral"
+	case e.Rcode == "NXDOMAIN":
 		what = "no such name (NXDOMAIN)"
-	case "NOERROR":
+	case e.Rcode == "NOERROR":
 		what = "no " + e.Type + " records (NODATA)"
 	}
 	if len(e.EDE) > 0 {
@@ -75,7 +80,7 @@ func (e *ReplyError) Error() string {
 
 // Unwrap returns [ErrNotFound] or [ErrServerFailure].
 func (e *ReplyError) Unwrap() error {
-	if e.Rcode == "NXDOMAIN" || e.Rcode == "NOERROR" {
+	if !e.Referral && (e.Rcode == "NXDOMAIN" || e.Rcode == "NOERROR") {
 		return ErrNotFound
 	}
 	return ErrServerFailure

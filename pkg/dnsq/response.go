@@ -32,6 +32,7 @@ type Response struct {
 	Server     string     `json:"server"`
 	Transport  Transport  `json:"transport"` // the one the reply came over
 	Size       int        `json:"size"`      // octets
+	Invalid    int        `json:"invalid"`   // replies dropped while waiting for this one
 	Timing     Timing     `json:"timing"`
 
 	msg *dns.Msg
@@ -80,7 +81,11 @@ func NewResponse(m *dns.Msg, srv Server, t Timing) *Response {
 		ID: m.Id, Opcode: opcodeName(m.Opcode), Rcode: RcodeName(m.Rcode),
 		FlagsValue: FlagsValue(m), Question: []Question{},
 		Answers: NewRRs(m.Answer), Authority: NewRRs(m.Ns), Additional: NewRRs(m.Extra),
-		EDE: []string{}, Server: srv.String(), Transport: srv.transport(), Timing: t, msg: m,
+		EDE: []string{}, Server: srv.String(), Transport: srv.transport(),
+		Size: t.Size, Invalid: t.Invalid, Timing: t, msg: m,
+	}
+	if t.Transport != "" {
+		r.Transport = t.Transport
 	}
 	r.Flags = FlagKeywords(r.FlagsValue&^0xf | uint16(m.Rcode&0xf))
 	for _, q := range m.Question {
@@ -107,7 +112,7 @@ func (r *Response) Err() error {
 	if r.Rcode == "NOERROR" && hasAnswer(r.msg) {
 		return nil
 	}
-	return &ReplyError{Name: q.Name, Type: q.Type, Rcode: r.Rcode, EDE: r.EDE, Server: r.Server}
+	return &ReplyError{Name: q.Name, Type: q.Type, Rcode: r.Rcode, Referral: isReferral(r.msg), EDE: r.EDE, Server: r.Server}
 }
 
 // FlagsValue is the second 16-bit word of the header of m.

@@ -1,0 +1,117 @@
+package dnsq
+
+import (
+	"context"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// A flight is a question on its way that several callers wait for.
+type flight struct {
+	done    chan struct{} // closed when reply and err are set
+	reply   *reply
+	err     error
+	waiters int // guarded by the resolver's mu
+	cancel  context.CancelFunc
+}
+
+// askQueued answers q from the cache, or joins a caller who is asking the same
+// already, or asks.
+func (r *Resolver) askQueued(ctx context.Context, q *dns.Msg, o Options) (*reply, error) {
+	key := newCacheKey(r.realm(), q.Question[0])
+	if !o.IgnoreCache {
+		if rep := r.fromCache(key, q, o); rep != nil {
+			return rep, nil
+		}
+	}
+	f := r.join(ctx, key, q, o)
+	select {
+	case <-f.done:
+		r.leave(key, f)
+		if f.reply != nil {
+			own := *f.reply
+			own.msg = f.reply.msg.Copy()
+			return &own, nil
+		}
+		return nil, f.err
+	case <-ctx.Done():
+		r.leave(key, f)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// fromCache is the reply kept for key. One past its time is used while a new one
+// is fetched.
+func (r *Resolver) fromCache(key cacheKey, q *dns.Msg, o Options) *reply {
+	now := time.Now()
+	e := r.cache.lookup(key, now, r.cfg.Stale)
+	if e == nil {
+		return nil
+	}
+	if !now.Before(e.expires) {
+		r.refreshLater(key, q, o)
+	}
+	m := e.aged(now)
+	m.Id = dns.Id()
+	m.Question = q.Question // a name that does not exist was asked with another type
+	return &reply{msg: m, server: e.server, stored: e.stored, expires: e.expires, cached: true}
+}
+
+// refreshLater asks q for the cache, in the background.
+func (r *Resolver) refreshLater(key cacheKey, q *dns.Msg, o Options) {
+	if r.closing.Err() != nil {
+		return
+	}
+	f := r.join(r.closing, key, q, o)
+	r.refresh.Go(func() {
+		select {
+		case <-f.done:
+		case <-r.closing.Done():
+		}
+		r.leave(key, f)
+	})
+}
+
+// join is the flight for key; a new one starts when there is none. The question
+// goes on as long as one caller waits, whoever asked first.
+func (r *Resolver) join(ctx context.Context, key cacheKey, q *dns.Msg, o Options) *flight {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f := r.flights[key]; f != nil {
+		f.waiters++
+		return f
+	}
+	flightCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	f := &flight{done: make(chan struct{}), waiters: 1, cancel: cancel}
+	r.flights[key] = f
+	go r.fly(flightCtx, f, key, q, o)
+	return f
+}
+
+// fly asks q and keeps the reply. It ends when no caller waits any longer.
+func (r *Resolver) fly(ctx context.Context, f *flight, key cacheKey, q *dns.Msg, o Options) {
+	defer f.cancel()
+	f.reply, f.err = r.ask(ctx, q, r.configured, o)
+	if f.reply != nil {
+		f.reply.expires = r.cache.store(key, f.reply.msg.Copy(), f.reply.server, f.reply.stored)
+	}
+	r.mu.Lock()
+	if r.flights[key] == f {
+		delete(r.flights, key)
+	}
+	r.mu.Unlock()
+	close(f.done)
+}
+
+// leave ends the flight when nobody waits for it any longer.
+func (r *Resolver) leave(key cacheKey, f *flight) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.waiters--; f.waiters == 0 {
+		f.cancel()
+		if r.flights[key] == f {
+			delete(r.flights, key) // who asks now must not join a flight that was given up
+		}
+	}
+}
