@@ -1,0 +1,23 @@
+# The few things one does here. Everything else is `go build` and `go test`.
+GO ?= go
+VERSION ?= $(shell git describe --tags --always 2>/dev/null)
+LDFLAGS = -s -w -X github.com/brio-net/brio/cmd.version=$(VERSION)
+
+.PHONY: build test race lint generate bench fuzz soak dist clean
+
+build: ## the static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o brio .
+
+test: ## what the README says
+	$(GO) test ./...
+
+race:
+	$(GO) test -race ./...
+
+lint:
+	gofmt -l $$(git ls-files '*.go')
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+clean:
+	rm -rf brio dist
