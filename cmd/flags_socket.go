@@ -386,6 +386,3 @@ func (m *md5Flags) peerKeys() ([]socket.MD5Key, error) {
 	}
 	return keys, nil
 }
-
-// newNameService is the resolver for --dns-mode dns.
-func newNameService() socket.NameService { return nil }
