@@ -1,0 +1,21 @@
+//go:build !unix
+
+package ftpx
+
+import (
+	"errors"
+	"net"
+)
+
+// isNetworkFailure reports whether err came from a connection.
+func isNetworkFailure(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, net.ErrClosed)
+}
+
+// isSocketErrno reports whether err is one that sockets return and files do
+// not. Without splice the error of a connection is a [net.OpError].
+func isSocketErrno(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op)
+}
