@@ -2,7 +2,6 @@ package socket
 
 import (
 	"net"
-	"net/netip"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -29,16 +28,13 @@ func setMD5Key(fd uintptr, k MD5Key) error {
 
 // md5Signature fills in the structure of the kernel and says which option takes
 // it. A socket for both IP versions knows IPv4 peers by their mapped addresses
-// only.
+// only, and yet counts their prefix from the start of the IPv4 address
+// (tcp_v6_parse_md5_keys).
 func md5Signature(k MD5Key, ipv6 bool) (*unix.TCPMD5Sig, int, error) {
 	peer := k.Peer
-	if ipv6 && peer.Addr().Is4() {
-		mapped := netip.AddrFrom16(peer.Addr().As16())
-		peer = netip.PrefixFrom(mapped, 96+peer.Bits())
-	}
 	sig := &unix.TCPMD5Sig{Keylen: uint16(len(k.Key))}
 	copy(sig.Key[:], k.Key)
-	if peer.Addr().Is4() {
+	if peer.Addr().Is4() && !ipv6 {
 		sig.Addr.Family = unix.AF_INET
 		a := peer.Addr().As4()
 		copyInt8(sig.Addr.Data[2:], a[:]) // after the port

@@ -2,8 +2,10 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -73,7 +75,7 @@ func (r *race) start(ctx context.Context) {
 	}
 	go func() {
 		c, err := r.dial(ctx, addr)
-		a.Took, a.Err = time.Since(a.Started), err
+		a.Took, a.Err = time.Since(a.Started), attemptError(a.Address, err)
 		r.results <- result{c, a}
 	}()
 }
@@ -106,4 +108,13 @@ func closeLosers(results <-chan result, pending int) {
 			_ = res.conn.Close() // nobody asks any more
 		}
 	}
+}
+
+// attemptError tells the deadline of the context, which the net package turns
+// into one of the connection, from a time-out of TCP itself.
+func attemptError(address string, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &Error{Identifier: TimedOut, Action: "connect", Address: address, Err: err}
+	}
+	return err
 }
