@@ -1,0 +1,180 @@
+package tlsx_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/brio-net/brio/pkg/tlsx"
+)
+
+// pipe returns both ends of a TCP connection on the loopback.
+func pipe(t *testing.T) (client, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err = net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
+// TestStartTLSBothSides has our client talk to our server for each protocol.
+func TestStartTLSBothSides(t *testing.T) {
+	for _, protocol := range tlsx.StartTLSServerProtocols() {
+		t.Run(protocol, func(t *testing.T) {
+			client, server := pipe(t)
+			done := make(chan error, 1)
+			go func() {
+				_, err := tlsx.ServeStartTLS(t.Context(), server, protocol, "mail.example")
+				done <- err
+			}()
+			if _, err := tlsx.StartTLS(t.Context(), client, protocol, "mail.example"); err != nil {
+				t.Errorf("StartTLS: %v", err)
+			}
+			if err := <-done; err != nil {
+				t.Errorf("ServeStartTLS: %v", err)
+			}
+		})
+	}
+}
+
+// script plays a server: a string is sent, a string with a leading ">" is read
+// and thrown away, as many bytes as it has.
+func script(conn net.Conn, steps []string) {
+	for _, s := range steps {
+		if want, ok := strings.CutPrefix(s, ">"); ok {
+			if _, err := io.ReadFull(conn, make([]byte, len(want))); err != nil {
+				return
+			}
+			continue
+		}
+		if _, err := io.WriteString(conn, s); err != nil {
+			return
+		}
+	}
+}
+
+// TestStartTLSRefused covers servers that do not start TLS, or that try to put
+// words into the encrypted stream.
+func TestStartTLSRefused(t *testing.T) {
+	var refused *tlsx.StartTLSError
+	for _, tt := range []struct {
+		protocol string
+		steps    []string
+		as       any
+	}{
+		{"smtp", []string{"220-hello\r\n220 there\r\n", ">EHLO localhost\r\n", "250-x\r\n250 SIZE\r\n"}, &refused},
+		{"smtp", []string{"220 a\r\n", ">EHLO localhost\r\n", "250 STARTTLS\r\n", ">STARTTLS\r\n", "454 not now\r\n"}, &refused},
+		{"smtp", []string{"220 a\r\n", ">EHLO localhost\r\n", "250 STARTTLS\r\n", ">STARTTLS\r\n", "220 go\r\n250 injected\r\n"}, tlsx.ErrDataBeforeTLS},
+		{"smtp", []string{"554 no\r\n"}, &refused},
+		{"imap", []string{"* PREAUTH hi\r\n"}, &refused},
+		{"imap", []string{"* OK hi\r\n", ">a1 CAPABILITY\r\n", "* CAPABILITY IMAP4rev1\r\na1 OK\r\n"}, &refused},
+		{"pop3", []string{"+OK\r\n", ">STLS\r\n", "-ERR no\r\n"}, &refused},
+		{"ftp", []string{"220 x\r\n", ">AUTH TLS\r\n", "502 what\r\n"}, &refused},
+		{"nntp", []string{"201 x\r\n", ">STARTTLS\r\n", "580 no\r\n"}, &refused},
+		{"sieve", []string{"\"SASL\" \"PLAIN\"\r\nOK\r\n"}, &refused},
+		{"irc", []string{">STARTTLS\r\n", ":x NOTICE * :hi\r\n:x 421 * STARTTLS :Unknown command\r\n"}, &refused},
+		{"xmpp", []string{"<stream:stream><stream:features></stream:features>"}, &refused},
+		{"postgres", []string{">12345678", "N"}, &refused},
+		{"postgres", []string{">12345678", "SX"}, tlsx.ErrDataBeforeTLS},
+		{"mysql", []string{"\x1c\x00\x00\x00\x0a5.0\x00\x01\x00\x00\x0012345678\x00\x00\x00\x21\x02\x00\x00\x00\x00\x00\x00"}, &refused},
+		{"mysql", []string{"\x17\x00\x00\x00\xff\x6a\x04Host is not allowed!"}, &refused},
+		{"ldap", []string{"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00"}, &refused},
+		{"rdp", []string{"\x03\x00\x00\x13\x0e\xd0\x00\x00\x00\x00\x00\x03\x00\x08\x00\x01\x00\x00\x00"}, &refused},
+		{"rdp", []string{"\x03\x00\x00\x0b\x06\xd0\x00\x00\x00\x00\x00"}, &refused},
+		{"tds", []string{"\x04\x01\x00\x0f\x00\x00\x01\x00\x01\x00\x06\x00\x01\xff\x02"}, &refused},
+		{"telnet", []string{"\xff\xfe\x2e"}, &refused},
+	} {
+		client, server := pipe(t)
+		go func() { script(server, tt.steps); server.(*net.TCPConn).CloseWrite() }()
+		_, err := tlsx.StartTLS(t.Context(), client, tt.protocol, "x.example")
+		want, isError := tt.as.(error)
+		if isError && !errors.Is(err, want) || !isError && !errors.As(err, tt.as) {
+			t.Errorf("%s %q: StartTLS = %v; want an error of the kind %T", tt.protocol, tt.steps, err, tt.as)
+		}
+	}
+}
+
+func TestStartTLSSilentPeer(t *testing.T) {
+	for _, protocol := range tlsx.StartTLSProtocols() {
+		client, _ := pipe(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		_, err := tlsx.StartTLS(ctx, client, protocol, "")
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: StartTLS with a silent peer = %v; want %v", protocol, err, context.DeadlineExceeded)
+		}
+	}
+}
+
+func TestStartTLSCancelled(t *testing.T) {
+	client, _ := pipe(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := tlsx.StartTLS(ctx, client, "smtp", ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("StartTLS = %v; want %v", err, context.Canceled)
+	}
+}
+
+// TestStartTLSEndlessPeer covers the bounds: a server that never stops talking.
+func TestStartTLSEndlessPeer(t *testing.T) {
+	for _, protocol := range []string{"smtp", "imap", "xmpp", "telnet", "irc"} {
+		for _, text := range []string{"220-x\r\n", "x"} {
+			client, server := pipe(t)
+			go func() {
+				for {
+					if _, err := io.WriteString(server, strings.Repeat(text, 500)); err != nil {
+						return
+					}
+				}
+			}()
+			if _, err := tlsx.StartTLS(t.Context(), client, protocol, ""); err == nil {
+				t.Errorf("%s: StartTLS with an endless peer succeeds", protocol)
+			}
+			client.Close()
+		}
+	}
+}
+
+func TestStartTLSUnknownProtocol(t *testing.T) {
+	client, _ := pipe(t)
+	if _, err := tlsx.StartTLS(t.Context(), client, "gopher", ""); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("StartTLS(gopher) = %v; want %v", err, errors.ErrUnsupported)
+	}
+	if !slices.Contains(tlsx.StartTLSProtocols(), "tds") || tlsx.StartTLSPort("imap") != 143 {
+		t.Errorf("StartTLSProtocols() = %v", tlsx.StartTLSProtocols())
+	}
+}
+
+// FuzzStartTLS feeds the dialogues any bytes: they end, without panic.
+func FuzzStartTLS(f *testing.F) {
+	for i, s := range []string{"220 x\r\n250 STARTTLS\r\n220 x\r\n", "* OK x\r\n* CAPABILITY STARTTLS\r\na1 OK\r\na2 OK\r\n", "S", "\xff\xfd\x2e\xff\xfa\x2e\x01\xff\xf0"} {
+		f.Add(uint8(i), []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
+		protocols := tlsx.StartTLSProtocols()
+		client, server := net.Pipe()
+		defer client.Close()
+		go io.Copy(io.Discard, server)
+		go func() { server.Write(data); server.Close() }()
+		_, err := tlsx.StartTLS(t.Context(), client, protocols[int(which)%len(protocols)], "")
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("StartTLS did not end: %v", err)
+		}
+	})
+}
