@@ -38,21 +38,21 @@ type P12Bag struct {
 const maxP12Nesting = 8
 
 const (
-	oidPKCS7Data          = "1.2.840.113549.1.7.1"
-	oidPKCS7EncryptedData = "1.2.840.113549.1.7.6"
-	oidBagKey             = "1.2.840.113549.1.12.10.1.1"
-	oidBagShroudedKey     = "1.2.840.113549.1.12.10.1.2"
-	oidBagCert            = "1.2.840.113549.1.12.10.1.3"
-	oidBagCRL             = "1.2.840.113549.1.12.10.1.4"
-	oidBagSafeContents    = "1.2.840.113549.1.12.10.1.6"
-	oidX509Certificate    = "1.2.840.113549.1.9.22.1"
-	oidX509CRL            = "1.2.840.113549.1.9.23.1"
-	oidFriendlyName       = "1.2.840.113549.1.9.20"
-	oidLocalKeyID         = "1.2.840.113549.1.9.21"
-	oidSHA1               = "1.3.14.3.2.26"
-	oidSHA256             = "2.16.840.1.101.3.4.2.1"
-	oidSHA384             = "2.16.840.1.101.3.4.2.2"
-	oidSHA512             = "2.16.840.1.101.3.4.2.3"
+	oidCMSData         = "1.2.840.113549.1.7.1"
+	oidCMSEncrypted    = "1.2.840.113549.1.7.6"
+	oidBagKey          = "1.2.840.113549.1.12.10.1.1"
+	oidBagShroudedKey  = "1.2.840.113549.1.12.10.1.2"
+	oidBagCert         = "1.2.840.113549.1.12.10.1.3"
+	oidBagCRL          = "1.2.840.113549.1.12.10.1.4"
+	oidBagSafeContents = "1.2.840.113549.1.12.10.1.6"
+	oidX509Certificate = "1.2.840.113549.1.9.22.1"
+	oidX509CRL         = "1.2.840.113549.1.9.23.1"
+	oidFriendlyName    = "1.2.840.113549.1.9.20"
+	oidLocalKeyID      = "1.2.840.113549.1.9.21"
+	oidSHA1            = "1.3.14.3.2.26"
+	oidSHA256          = "2.16.840.1.101.3.4.2.1"
+	oidSHA384          = "2.16.840.1.101.3.4.2.2"
+	oidSHA512          = "2.16.840.1.101.3.4.2.3"
 )
 
 // IsPKCS12 reports whether data looks like a PKCS #12 file: a sequence that
@@ -78,7 +78,7 @@ func ParsePKCS12(data, password []byte) ([]P12Bag, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind != oidPKCS7Data {
+	if kind != oidCMSData {
 		return nil, fmt.Errorf("PKCS #12 signed with a public key: %w", errors.ErrUnsupported)
 	}
 	var content []byte
@@ -214,7 +214,7 @@ func readAuthenticatedSafe(content, password []byte) ([]P12Bag, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := bagReader{password: password, encrypted: kind == oidPKCS7EncryptedData}
+		r := bagReader{password: password, encrypted: kind == oidCMSEncrypted}
 		if err := r.read(contents, 0); err != nil {
 			return nil, err
 		}
@@ -227,12 +227,12 @@ func readAuthenticatedSafe(content, password []byte) ([]P12Bag, error) {
 func openP12Content(kind string, body cryptobyte.String, password []byte) ([]byte, error) {
 	var data []byte
 	switch kind {
-	case oidPKCS7Data:
+	case oidCMSData:
 		if !body.ReadASN1Bytes(&data, cbasn1.OCTET_STRING) {
 			return nil, fmt.Errorf("PKCS #12 contents: %w", errMalformed)
 		}
 		return data, nil
-	case oidPKCS7EncryptedData:
+	case oidCMSEncrypted:
 		return openEncryptedData(body, password)
 	}
 	return nil, fmt.Errorf("PKCS #12 contents of type %s: %w", kind, errors.ErrUnsupported)
