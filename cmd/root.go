@@ -73,6 +73,9 @@ func newRootCmd(e *env) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	add(groupNames,
+		newIPAddrCmd(e),
+	)
 	add(groupItself,
 		newConfigCmd(e),
 		newCompletionCmd(e),

@@ -13,6 +13,7 @@ import (
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
 
+func (e *env) inIsTerminal() bool  { return isTerminal(e.stdin) }
 func (e *env) outIsTerminal() bool { return isTerminal(e.stdout) }
 func (e *env) errIsTerminal() bool { return isTerminal(e.stderr) }
 

@@ -20,11 +20,11 @@ import (
 
 // unchunk reads a chunked stream and returns its data, how it ended, and what
 // was left on the connection.
-func unchunk(in string, l socket.ChunkLimits) (data string, err error, rest string) {
+func unchunk(in string, l socket.ChunkLimits) (data, rest string, err error) {
 	br := bufio.NewReader(strings.NewReader(in))
 	b, err := io.ReadAll(socket.NewChunkReader(br, l))
 	left, _ := io.ReadAll(br) // a strings.Reader does not fail
-	return string(b), err, string(left)
+	return string(b), string(left), err
 }
 
 // OPERATORS.md: socket-control input-chunking. The end is told apart from that
@@ -42,7 +42,7 @@ func TestChunkReaderLeavesTheRest(t *testing.T) {
 		{"2\r\n\r\n\r\n0\r\n\r\n", "\r\n", nil},
 		{"0\r\nA: 1\r\nB:\t2 3 \r\nempty:\r\n\r\n", "", []socket.TrailerField{{"A", "1"}, {"B", "2 3"}, {"empty", ""}}},
 	} {
-		data, err, rest := unchunk(tt.in+"NEXT message", socket.ChunkLimits{})
+		data, rest, err := unchunk(tt.in+"NEXT message", socket.ChunkLimits{})
 		var end *socket.ChunkEOF
 		if data != tt.data || !errors.As(err, &end) || !errors.Is(err, socket.ErrChunkEOF) || errors.Is(err, io.EOF) {
 			t.Errorf("%q: data %q, %v; want %q and a ChunkEOF", tt.in, data, err, tt.data)
@@ -87,7 +87,7 @@ func TestChunkReaderMalformed(t *testing.T) {
 		{"0\r\n" + strings.Repeat("A: "+strings.Repeat("b", 1000)+"\r\n", 100), "", 65539, "the trailer section is too large"},
 		{strings.Repeat("1;"+strings.Repeat("x", 4000)+"\r\ny\r\n", 10), "yyyy", 16414, "more chunk extensions than data"},
 	} {
-		data, err, _ := unchunk(tt.in, socket.ChunkLimits{})
+		data, _, err := unchunk(tt.in, socket.ChunkLimits{})
 		var ce *socket.ChunkError
 		if data != tt.data || !errors.As(err, &ce) || ce.Offset != tt.offset || ce.Reason != tt.reason {
 			t.Errorf("%.40q: data %q, %#v; want %q, offset %d, %q", tt.in, data, err, tt.data, tt.offset, tt.reason)
@@ -291,7 +291,7 @@ func FuzzChunkRoundTrip(f *testing.F) {
 		if err != nil || !bytes.Equal(std, data) {
 			t.Fatalf("net/http reads %d of %d bytes, %v", len(std), len(data), err)
 		}
-		got, err, rest := unchunk(w.String()+"rest", socket.ChunkLimits{})
+		got, rest, err := unchunk(w.String()+"rest", socket.ChunkLimits{})
 		if got != string(data) || !errors.Is(err, socket.ErrChunkEOF) || rest != "rest" {
 			t.Fatalf("%d of %d bytes come back, %v, rest %q", len(got), len(data), err, rest)
 		}
