@@ -19,5 +19,8 @@ lint:
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
+bench: ## beside the rivals that are installed: make bench ONLY=stream,unix
+	$(GO) run ./tests/bench -only '$(ONLY)'
+
 clean:
 	rm -rf brio dist
