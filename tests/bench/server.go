@@ -25,7 +25,9 @@ type echoServer struct {
 
 func (b *bench) echoServers() []echoServer {
 	return []echoServer{
-		{"brio", func(p int) []string { return []string{b.brio, "listen", "-k", "--echo", "127.0.0.1:" + strconv.Itoa(p)} }},
+		{"brio", func(p int) []string {
+			return []string{b.brio, "listen", "-k", "--echo", "127.0.0.1:" + strconv.Itoa(p)}
+		}},
 		{"socat fork", func(p int) []string {
 			return []string{"socat", fmt.Sprintf("TCP4-LISTEN:%d,reuseaddr,bind=127.0.0.1,fork,backlog=1024", p), "PIPE"}
 		}},
