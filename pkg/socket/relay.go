@@ -1,0 +1,84 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// RelayOptions bound and observe a [Relay]. The zero value has no limits.
+type RelayOptions struct {
+	// Idle is how long neither direction may move; 0 means for ever.
+	Idle time.Duration
+
+	// AtoB and BtoA, when not nil, count bytes as they move.
+	AtoB, BtoA *atomic.Int64
+
+	// FilterAtoB and FilterBtoA stand before the connection they write to; with
+	// one, that direction is copied.
+	FilterAtoB, FilterBtoA func(io.Writer) io.Writer
+}
+
+// Relay joins two connections of any family until both directions have ended,
+// and returns how many bytes each has moved. The end of one connection
+// half-closes the other and leaves the opposite direction alone. A connection
+// that breaks off must not look like one that ends: the other is aborted, so
+// that its peer sees a reset. Failures are as those of [Pump]; the error names
+// no connection that failed after the first. Relay closes neither connection.
+func Relay(ctx context.Context, a, b net.Conn, opt RelayOptions) (aToB, bToA int64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	there := newPump(b, a, PumpOptions{Idle: opt.Idle, Counter: opt.AtoB, Sink: opt.FilterAtoB})
+	back := newPump(a, b, PumpOptions{Idle: opt.Idle, Counter: opt.BtoA, Sink: opt.FilterBtoA})
+	defer watchIdle(cancel, opt.Idle, there, back)()
+	done := make(chan error, 1)
+	go func() { done <- relayHalf(ctx, cancel, back) }()
+	err = relayHalf(ctx, cancel, there)
+	if err2 := <-done; err == nil {
+		err = err2
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // the first failure; the other direction was stopped by it
+	}
+	if err != nil {
+		Reset(a)
+		Reset(b)
+	}
+	return there.moved, back.moved, err
+}
+
+// relayHalf moves one direction and passes its end on.
+func relayHalf(ctx context.Context, cancel context.CancelCauseFunc, p *pump) error {
+	_, err := p.run(ctx)
+	if err == nil {
+		err = p.passEnd()
+	}
+	if err != nil {
+		cancel(err)
+	}
+	return err
+}
+
+// passEnd half-closes the destination.
+func (p *pump) passEnd() error {
+	c, ok := p.dst.(halfCloser)
+	if !ok {
+		return nil
+	}
+	if err := c.CloseWrite(); err != nil && !errors.Is(err, syscall.ENOTCONN) {
+		return p.fail(WriteSide, err)
+	}
+	return nil
+}
+
+// Reset makes the coming close of a TCP connection a reset, which no peer can
+// take for the end of the data. It does nothing to other connections.
+func Reset(conn net.Conn) {
+	if c, ok := conn.(interface{ SetLinger(int) error }); ok {
+		_ = c.SetLinger(0) // a connection that is gone already needs none
+	}
+}

@@ -1,0 +1,269 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipeSize is the size asked for private pipes; with the 64 KiB of a fresh pipe
+// the processor time doubles.
+const pipeSize = 1 << 20
+
+// A privatePipe holds bytes inside the kernel on their way between two
+// descriptors. Splicing straight from or into the user's own pipe would hold
+// that pipe's lock while the socket is waited for: its other end could neither
+// run nor be killed.
+type privatePipe struct {
+	r, w int
+	size int
+}
+
+// newPrivatePipe makes a pipe, as large as the system grants.
+func newPrivatePipe() (*privatePipe, error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, os.NewSyscallError("pipe2", err)
+	}
+	return &privatePipe{r: fds[0], w: fds[1], size: growPipe(fds[0])}, nil
+}
+
+// growPipe makes the pipe fd as large as [pipeSize] where the system grants it,
+// and returns its size.
+func growPipe(fd int) int {
+	if n, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, pipeSize); err == nil {
+		return n
+	}
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		return 64 << 10
+	}
+	return n
+}
+
+func (pp *privatePipe) close() {
+	_ = unix.Close(pp.r)
+	_ = unix.Close(pp.w)
+}
+
+// sparePipes keeps empty pipes for the next pump: a relay that waits holds none.
+// A channel and not a sync.Pool, which would drop descriptors unclosed.
+var sparePipes = make(chan *privatePipe, 16)
+
+// takePipe returns an empty pipe.
+func takePipe() (*privatePipe, error) {
+	select {
+	case pp := <-sparePipes:
+		return pp, nil
+	default:
+		return newPrivatePipe()
+	}
+}
+
+// give puts an empty pipe back.
+func (pp *privatePipe) give() {
+	select {
+	case sparePipes <- pp:
+	default:
+		pp.close()
+	}
+}
+
+// A splicer moves bytes from src to dst through a private pipe, which it holds
+// only while bytes are there to move.
+type splicer struct {
+	p        *pump
+	dst, src descriptor
+
+	pipe   *privatePipe
+	inPipe int // bytes in pipe
+}
+
+// splice moves the bytes of a socket or pipe.
+func (p *pump) splice(ctx context.Context, dst, src descriptor) (bool, error) {
+	s := &splicer{p: p, dst: dst, src: src}
+	s.grow(src)
+	s.grow(dst)
+	defer s.close()
+	return s.run(ctx)
+}
+
+// grow enlarges an end that is a pipe itself.
+func (s *splicer) grow(d descriptor) {
+	if d.kind == pipeKind {
+		_ = d.raw.Control(func(fd uintptr) { growPipe(int(fd)) }) // a small pipe works too
+	}
+}
+
+// close gives the pipe back, or destroys it with the bytes that dst did not take.
+func (s *splicer) close() {
+	switch {
+	case s.pipe == nil:
+	case s.inPipe > 0:
+		s.pipe.close()
+	default:
+		s.pipe.give()
+	}
+	s.pipe = nil
+}
+
+func (s *splicer) run(ctx context.Context) (handled bool, err error) {
+	for !s.p.full() {
+		if ctx.Err() != nil {
+			return true, context.Cause(ctx)
+		}
+		s.p.reading()
+		errno, err := s.fill()
+		switch {
+		case refused(errno) || tooManyFiles(err):
+			return false, nil
+		case errno != 0:
+			return true, s.p.fail(ReadSide, os.NewSyscallError("splice", errno))
+		case err != nil:
+			return true, s.p.fail(ReadSide, err)
+		case s.inPipe == 0:
+			return true, nil
+		}
+		if handled, err := s.drain(); err != nil || !handled {
+			return handled, err
+		}
+	}
+	return true, nil
+}
+
+// fill waits for bytes and takes them into the pipe. It leaves the pipe empty
+// at the end of src.
+func (s *splicer) fill() (errno syscall.Errno, err error) {
+	waited := false
+	rerr := s.src.raw.Read(func(fd uintptr) bool {
+		if s.pipe == nil {
+			if !waited && s.src.polled && !readable(int(fd)) {
+				waited = true
+				return false
+			}
+			if s.pipe, err = takePipe(); err != nil {
+				return true
+			}
+		}
+		waited = true
+		errno = s.fillNow(int(fd))
+		if errno == unix.EAGAIN && s.src.polled {
+			s.close() // hold no pipe while waiting
+			return false
+		}
+		return true
+	})
+	if err == nil {
+		err = rerr
+	}
+	return errno, err
+}
+
+// fillNow takes what is there. The pipe is empty, so that EAGAIN means that
+// there is nothing.
+func (s *splicer) fillNow(fd int) syscall.Errno {
+	flags := 0
+	if s.src.polled {
+		flags = unix.SPLICE_F_NONBLOCK
+	}
+	for {
+		n, errno := ignoreEINTR(func() (int, error) {
+			n, err := unix.Splice(fd, nil, s.pipe.w, nil, s.p.room(s.pipe.size), flags)
+			return int(n), err
+		})
+		s.inPipe = max(n, 0)
+		if errno != unix.EAGAIN || s.src.polled {
+			return errno
+		}
+		// Somebody made an inherited descriptor non-blocking.
+		if errno := waitFor(fd, unix.POLLIN); errno != 0 {
+			return errno
+		}
+	}
+}
+
+// drain moves all that is in the pipe to dst.
+func (s *splicer) drain() (handled bool, err error) {
+	for s.inPipe > 0 {
+		s.p.writing()
+		n, errno, err := s.drainNow()
+		s.inPipe -= n
+		s.p.count(int64(n))
+		switch {
+		case refused(errno):
+			err := s.rescue()
+			return err != nil, err
+		case errno != 0:
+			return true, s.p.fail(WriteSide, os.NewSyscallError("splice", errno))
+		case err != nil:
+			return true, s.p.fail(WriteSide, err)
+		}
+	}
+	return true, nil
+}
+
+// drainNow moves to dst as much as it takes, once it takes any.
+func (s *splicer) drainNow() (n int, errno syscall.Errno, err error) {
+	flags := 0
+	if s.dst.polled {
+		flags = unix.SPLICE_F_NONBLOCK
+	}
+	err = s.dst.raw.Write(func(fd uintptr) bool {
+		for {
+			n, errno = ignoreEINTR(func() (int, error) {
+				n, err := unix.Splice(s.pipe.r, nil, int(fd), nil, s.inPipe, flags)
+				return int(n), err
+			})
+			if errno != unix.EAGAIN {
+				return true
+			}
+			if s.dst.polled {
+				return false
+			}
+			if errno = waitFor(int(fd), unix.POLLOUT); errno != 0 {
+				return true
+			}
+		}
+	})
+	return max(n, 0), errno, err
+}
+
+// rescue copies to dst the bytes that are in the pipe when dst turns out not to
+// be spliced into.
+func (s *splicer) rescue() error {
+	buf := make([]byte, min(s.inPipe, copySize))
+	for s.inPipe > 0 {
+		n, errno := ignoreEINTR(func() (int, error) { return unix.Read(s.pipe.r, buf) })
+		if errno != 0 || n <= 0 {
+			return s.p.fail(WriteSide, io.ErrShortWrite)
+		}
+		s.inPipe -= n
+		if err := s.p.write(s.p.dst, buf[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readable reports whether a read of fd would not wait.
+func readable(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return n > 0 || err != nil
+}
+
+// waitFor waits until fd is ready for events.
+func waitFor(fd int, events int16) syscall.Errno {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	_, errno := ignoreEINTR(func() (int, error) { return unix.Poll(fds, -1) })
+	return errno
+}
+
+// tooManyFiles reports whether no pipe could be made; copying needs none.
+func tooManyFiles(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
+}
