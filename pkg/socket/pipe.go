@@ -274,8 +274,8 @@ func (p *pipe) begin() error {
 
 // onInputEnd follows the end of the input, or the failure to send it.
 func (p *pipe) onInputEnd(err error) error {
-	if p.peerEnded && p.leaves() && errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil // we stopped reading it ourselves
+	if p.send.stopped.Load() && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
+		return nil // it has not ended: we left it when the peer ended
 	}
 	if pe, ok := errors.AsType[*PumpError](err); ok && !pe.Local && brokenOff(err) && !p.peerEnded {
 		// The connection takes no more, but what the peer sent before it broke

@@ -40,7 +40,7 @@ func (p *polledFile) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		n, errno := ignoreEINTR(func() (int, error) {
-			if p.kind == socketKind {
+			if p.kind == streamKind {
 				n, _, err := unix.Recvfrom(p.fd, b, unix.MSG_DONTWAIT)
 				return n, err
 			}
@@ -76,7 +76,7 @@ func (p *polledFile) Write(b []byte) (written int, err error) {
 // writeSome writes what fits without waiting: a writable pipe has room for a
 // page.
 func (p *polledFile) writeSome(b []byte) (int, error) {
-	if p.kind == socketKind {
+	if p.kind == streamKind {
 		return unix.SendmsgN(p.fd, b, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	}
 	return unix.Write(p.fd, b[:min(len(b), os.Getpagesize())])

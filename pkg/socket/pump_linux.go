@@ -19,7 +19,7 @@ const (
 	fileKind                  // regular file, block device
 	deviceKind                // character device that is not a terminal
 	pipeKind
-	socketKind // connected stream
+	streamKind // connected stream
 	ttyKind
 )
 
@@ -37,7 +37,7 @@ func describe(end any) (d descriptor, ok bool) {
 	var err error
 	switch e := end.(type) {
 	case *net.TCPConn:
-		d = descriptor{kind: socketKind, polled: true}
+		d = descriptor{kind: streamKind, polled: true}
 		d.raw, err = e.SyscallConn()
 	case *net.UnixConn:
 		d.polled = true
@@ -82,7 +82,7 @@ func kindOf(fd int, mode uint32) descriptorKind {
 		return deviceKind
 	case unix.S_IFSOCK:
 		if t, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && t == unix.SOCK_STREAM {
-			return socketKind
+			return streamKind
 		}
 	}
 	return otherKind
@@ -98,7 +98,7 @@ func (p *pump) moveInKernel(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	switch {
-	case (src.kind == fileKind || src.kind == deviceKind) && dst.kind == socketKind:
+	case (src.kind == fileKind || src.kind == deviceKind) && dst.kind == streamKind:
 		return p.sendfile(ctx, dst, src)
 	case spliceable(src, dst):
 		return p.splice(ctx, dst, src)
@@ -109,8 +109,8 @@ func (p *pump) moveInKernel(ctx context.Context) (bool, error) {
 // spliceable reports whether a private pipe between the two moves bytes: one of
 // them is a socket or a pipe, and neither is known to refuse.
 func spliceable(src, dst descriptor) bool {
-	from := src.kind == socketKind || src.kind == pipeKind
-	to := dst.kind == socketKind || dst.kind == pipeKind || dst.kind == fileKind || dst.kind == deviceKind
+	from := src.kind == streamKind || src.kind == pipeKind
+	to := dst.kind == streamKind || dst.kind == pipeKind || dst.kind == fileKind || dst.kind == deviceKind
 	return from && to && !dst.appended
 }
 

@@ -256,8 +256,8 @@ func TestPumpSaysWhichSideFailed(t *testing.T) {
 	})
 }
 
-// silent are pairs of ends between which nothing moves.
-func silent(t *testing.T) map[string]func() (io.Writer, io.Reader) {
+// stalledEnds are pairs of ends between which nothing moves.
+func stalledEnds(t *testing.T) map[string]func() (io.Writer, io.Reader) {
 	return map[string]func() (io.Writer, io.Reader){
 		"pipe to tcp": func() (io.Writer, io.Reader) {
 			a, _ := streamPair(t, "tcp")
@@ -295,7 +295,7 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func TestPumpTimeouts(t *testing.T) {
 	const limit = 50 * time.Millisecond
-	for name, ends := range silent(t) {
+	for name, ends := range stalledEnds(t) {
 		t.Run("idle "+name, func(t *testing.T) {
 			dst, src := ends()
 			_, err := socket.Pump(t.Context(), dst, src, socket.PumpOptions{Idle: limit})
