@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,6 +18,10 @@ type Conn struct {
 	writeTimeout atomic.Int64
 	shut         [2]atomic.Bool // input, output
 	path         *unixPath      // of this side, if Dial made it
+
+	buffered  *bufio.Reader // nil until input chunking was first on
+	chunksIn  *ChunkReader  // nil while it is off
+	chunksOut *ChunkWriter  // nil while output chunking is off
 }
 
 // A bareConn is what *net.TCPConn and *net.UnixConn have in common.
@@ -49,6 +54,13 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.bare.SyscallCon
 // [io.EOF]; other errors are those of the net package, which [Describe] puts in
 // portable terms.
 func (c *Conn) Read(b []byte) (int, error) {
+	if c.buffered != nil {
+		return c.readChunked(b)
+	}
+	return c.readRaw(b)
+}
+
+func (c *Conn) readRaw(b []byte) (int, error) {
 	if d := c.readTimeout.Load(); d > 0 {
 		if err := c.bare.SetReadDeadline(time.Now().Add(time.Duration(d))); err != nil {
 			return 0, err
@@ -59,6 +71,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 
 // Write writes all of b, or tells how much of it before which error.
 func (c *Conn) Write(b []byte) (int, error) {
+	if c.chunksOut != nil {
+		return c.chunksOut.Write(b)
+	}
+	return c.writeRaw(b)
+}
+
+func (c *Conn) writeRaw(b []byte) (int, error) {
 	if d := c.writeTimeout.Load(); d > 0 {
 		if err := c.bare.SetWriteDeadline(time.Now().Add(time.Duration(d))); err != nil {
 			return 0, err
