@@ -1,0 +1,113 @@
+package faults_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/brio-net/brio/tests/faults"
+)
+
+// greeter sends text to every connection and closes it.
+func greeter(t *testing.T, text []byte) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				c.Write(text)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func TestStream(t *testing.T) {
+	text := bytes.Repeat([]byte("0123456789"), 1000)
+	for name, tt := range map[string]struct {
+		cfg  faults.Stream
+		want int64
+		err  error
+	}{
+		"pass":     {faults.Stream{Piece: 1000}, 10000, nil},
+		"truncate": {faults.Stream{After: 1234, Fault: faults.Truncate}, 1234, nil},
+		"reset":    {faults.Stream{After: 1, Fault: faults.Reset}, -1, syscall.ECONNRESET},
+		"stall":    {faults.Stream{After: 77, Fault: faults.Stall}, 77, os.ErrDeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := faults.NewStream(greeter(t, text), tt.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			c, err := net.Dial("tcp", p.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(300 * time.Millisecond))
+			n, err := io.Copy(io.Discard, c)
+			if tt.want >= 0 && n != tt.want || !errors.Is(err, tt.err) {
+				t.Errorf("got %d bytes, %v; want %d, %v", n, err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+func TestDatagrams(t *testing.T) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		buf := make([]byte, 100)
+		for {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			server.WriteTo(buf[:n], from)
+		}
+	}()
+	p, err := faults.NewDatagram(server.LocalAddr().String(), faults.Datagrams{Drop: 2, Double: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	c, err := net.Dial("udp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got := ""
+	for _, s := range []string{"1", "2", "3", "4", "5"} {
+		c.Write([]byte(s))
+		for {
+			c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			buf := make([]byte, 10)
+			n, err := c.Read(buf)
+			if err != nil {
+				break
+			}
+			got += string(buf[:n])
+		}
+	}
+	if got != "1335" {
+		t.Errorf("got %q back; want 2 and 4 lost and 3 doubled", got)
+	}
+}
