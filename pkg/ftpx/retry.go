@@ -1,0 +1,87 @@
+package ftpx
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// A Retry says how often to try again. The zero value tries once.
+type Retry struct {
+	// Times is how many more attempts there are after the first.
+	Times int
+	// Delay before the second attempt; it doubles up to MaxDelay, with a random
+	// quarter more. Zero means 1 s and 30 s.
+	Delay, MaxDelay time.Duration
+	// Notify is told before each wait. Nil means nobody.
+	Notify func(err error, wait time.Duration)
+}
+
+// A Session is a [Client] that is opened when it is needed, and again after it
+// has died. It does one thing at a time.
+type Session struct {
+	Config Config
+	Retry  Retry
+	client *Client
+}
+
+// Client returns a live session, and opens one when there is none.
+func (s *Session) Client(ctx context.Context) (*Client, error) {
+	if s.client != nil && s.client.Err() == nil {
+		return s.client, nil
+	}
+	_ = s.Close() // dead already
+	c, err := Dial(ctx, s.Config)
+	if err == nil {
+		s.client = c
+	}
+	return c, err
+}
+
+// Close ends the session.
+func (s *Session) Close() error {
+	c := s.client
+	s.client = nil
+	if c == nil {
+		return nil
+	}
+	return c.Close()
+}
+
+// Do runs op, and again while its failure is [Temporary] and attempts are left.
+// attempt counts from zero.
+func (s *Session) Do(ctx context.Context, op func(c *Client, attempt int) error) error {
+	for attempt := 0; ; attempt++ {
+		c, err := s.Client(ctx)
+		if err == nil {
+			err = op(c, attempt)
+		}
+		if err == nil || attempt >= s.Retry.Times || !Temporary(err) || ctx.Err() != nil {
+			return err
+		}
+		if !s.Retry.wait(ctx, attempt, err) {
+			return err
+		}
+	}
+}
+
+// wait sleeps before the next attempt, and reports whether there is one.
+func (r Retry) wait(ctx context.Context, attempt int, err error) bool {
+	limit := orDefault(r.MaxDelay, 30*time.Second)
+	delay := orDefault(r.Delay, time.Second)
+	for range attempt {
+		delay = min(2*delay, limit)
+	}
+	delay = min(delay+rand.N(delay/4+1), limit)
+	if r.Notify != nil {
+		r.Notify(err, delay)
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
