@@ -71,11 +71,11 @@ type handOver struct {
 	rest []byte // read after the caller had left, and not yet taken
 
 	mu      sync.Mutex
-	stopped chan struct{} // closed while interrupted
-	pending chan result   // of the call under way
+	stopped chan struct{}     // closed while interrupted
+	pending chan handedResult // of the call under way
 }
 
-type result struct {
+type handedResult struct {
 	n   int
 	err error
 }
@@ -92,11 +92,11 @@ func (h *handOver) do(b []byte) (int, error) {
 		return n, nil
 	}
 	if h.pending == nil {
-		h.pending = make(chan result, 1)
+		h.pending = make(chan handedResult, 1)
 		h.buf = append(h.buf[:0], b...)
-		go func(c chan<- result) {
+		go func(c chan<- handedResult) {
 			n, err := h.call(h.buf)
-			c <- result{n, err}
+			c <- handedResult{n, err}
 		}(h.pending)
 	}
 	h.mu.Lock()

@@ -1,0 +1,56 @@
+package socket
+
+import (
+	"context"
+	"io"
+	"net"
+)
+
+// Echo sends back what conn sends, until it ends, and returns how many bytes
+// that were (RFC 862). A connection that waits holds no buffer. opt bounds and
+// observes it as it does [Pump].
+func Echo(ctx context.Context, conn net.Conn, opt PumpOptions) (int64, error) {
+	p := newPump(conn, conn, opt)
+	ctx, stop := p.watch(ctx)
+	defer stop()
+	defer p.interruptAtEnd(ctx)()
+	err := p.echo(ctx)
+	if err == nil {
+		err = p.passEnd()
+	}
+	if err != nil && ctx.Err() != nil {
+		err = causeOf(ctx, err)
+	}
+	return p.moved, err
+}
+
+// Chargen is an endless source of lines of printable characters, each starting
+// one further than the one before (RFC 864).
+func Chargen() io.Reader { return &chargen{} }
+
+const (
+	firstPrintable  = ' '
+	printables      = '~' - ' ' + 1
+	chargenWidth    = 72
+	chargenLineSize = chargenWidth + len("\r\n")
+)
+
+// chargen generates bytes by their place in the stream.
+type chargen struct{ at int }
+
+// Read fills b; it never fails.
+func (c *chargen) Read(b []byte) (int, error) {
+	for i := range b {
+		line, column := c.at/chargenLineSize, c.at%chargenLineSize
+		switch column {
+		case chargenWidth:
+			b[i] = '\r'
+		case chargenWidth + 1:
+			b[i] = '\n'
+		default:
+			b[i] = byte(firstPrintable + (line+column)%printables)
+		}
+		c.at = (c.at + 1) % (printables * chargenLineSize)
+	}
+	return len(b), nil
+}
