@@ -22,7 +22,7 @@ type BulkConfig struct {
 	Servers []Server
 
 	// Window is the most questions under way at each server; zero means 512. The
-	// window in use starts at 64 and follows the loss that is seen.
+	// window in use starts at 128 and follows the loss that is seen.
 	Window int
 
 	// Timeout is how long the last try of a question waits for its reply. Zero

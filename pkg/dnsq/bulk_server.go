@@ -45,7 +45,7 @@ type bulkServer struct {
 }
 
 func newBulkServer(s Server, limit int) *bulkServer {
-	return &bulkServer{Server: s, window: float64(min(64, limit))}
+	return &bulkServer{Server: s, window: float64(min(128, limit))}
 }
 
 // rto is how long to wait for a reply before trying again (RFC 6298 section 2).
