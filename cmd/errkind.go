@@ -13,6 +13,9 @@ func kindOf(err error, s status) string {
 	if errors.As(err, &f) && f.kind != "" {
 		return f.kind
 	}
+	if kind := dnsKind(err); kind != "" {
+		return kind
+	}
 	if id := socket.ErrorID(err); id != socket.Unknown {
 		return string(id)
 	}

@@ -21,7 +21,7 @@ type dnsNames struct {
 // newNameService is the resolver for --dns-mode dns.
 func newNameService() socket.NameService {
 	return dnsNames{sync.OnceValues(func() (*dnsq.Resolver, error) {
-		return dnsq.NewResolver(dnsq.Config{})
+		return dnsq.NewResolver(dnsq.Config{Env: resolvEnv()})
 	})}
 }
 

@@ -74,6 +74,7 @@ func newRootCmd(e *env) *cobra.Command {
 		}
 	}
 	add(groupNames,
+		newDNSQueryCmd(e),
 		newIPAddrCmd(e),
 	)
 	add(groupItself,

@@ -39,6 +39,17 @@ type Answer struct {
 // reply says instead.
 func (a *Answer) Err() error { return a.Response.Err() }
 
+// Records are the records that answer the question: those of the type asked for
+// at the end of the aliases. Raw queries have them too.
+func (a *Answer) Records() []RR { return NewRRs(answerChain(a.Response.msg).records) }
+
+// Chain is the aliases followed by [Answer.Records]: the part of the answer
+// section that belongs to the question.
+func (a *Answer) Chain() []RR {
+	c := answerChain(a.Response.msg)
+	return NewRRs(append(c.aliases, c.records...))
+}
+
 // An MX is a mail exchanger.
 type MX struct {
 	Host       string      `json:"host"`

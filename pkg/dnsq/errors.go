@@ -22,6 +22,9 @@ var (
 	// the question or cannot be parsed: see [InvalidReplyError].
 	ErrInvalidReply = errors.New("invalid reply")
 
+	// ErrTruncated is wrapped by errors about replies that are cut off.
+	ErrTruncated = errors.New("the reply is truncated")
+
 	// ErrNoServer is wrapped when no name server is known to ask.
 	ErrNoServer = errors.New("no name server")
 

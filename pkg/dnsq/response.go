@@ -103,8 +103,12 @@ func NewResponse(m *dns.Msg, srv Server, t Timing) *Response {
 // Msg is the message itself. It must not be changed.
 func (r *Response) Msg() *dns.Msg { return r.msg }
 
-// Err is nil when the reply has an answer to its question, else a *[ReplyError].
+// Err is nil when the reply has an answer to its question, [ErrTruncated] when it
+// was cut off, else a *[ReplyError].
 func (r *Response) Err() error {
+	if r.msg.Truncated {
+		return ErrTruncated
+	}
 	q := Question{}
 	if len(r.Question) > 0 {
 		q = r.Question[0]

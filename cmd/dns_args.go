@@ -1,0 +1,186 @@
+package cmd
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/brio-net/brio/pkg/dnsq"
+)
+
+// A dnsQuestion is one question of the command line.
+type dnsQuestion struct {
+	text  string // the name as written
+	name  string // the name to ask for
+	qtype uint16
+}
+
+// A dnsPlan is what the arguments ask for.
+type dnsPlan struct {
+	questions []dnsQuestion
+	servers   []dnsq.Server // of @SERVER arguments
+	class     uint16
+}
+
+// plan reads the arguments and the flags that stand for some.
+func (o *dnsOptions) plan(args []string) (*dnsPlan, error) {
+	w, err := o.sortArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	p := &dnsPlan{class: w.class}
+	if p.servers, err = o.servers(w.servers); err != nil {
+		return nil, err
+	}
+	for _, name := range w.names {
+		if err := p.addName(name, w.types, o.lookup); err != nil {
+			return nil, err
+		}
+	}
+	for _, addr := range o.reverse {
+		a, ok := dnsq.ParseAddr(addr)
+		if !ok {
+			return nil, usagef("-x %s: not an address", addr)
+		}
+		p.questions = append(p.questions, dnsQuestion{addr, dnsq.ReverseName(a), dns.TypePTR})
+	}
+	if o.decodeSet && o.decode && slices.ContainsFunc(p.questions, func(q dnsQuestion) bool { return q.qtype == dns.TypeANY }) {
+		return nil, usagef("the reply to ANY cannot be decoded").hint("leave out --decode, or ask for the types you need")
+	}
+	return p, nil
+}
+
+// dnsWords are the arguments, sorted.
+type dnsWords struct {
+	servers []string
+	names   []string
+	types   []uint16
+	class   uint16
+}
+
+// sortArgs tells servers, names, types and classes apart.
+func (o *dnsOptions) sortArgs(args []string) (dnsWords, error) {
+	w := dnsWords{class: dns.ClassINET}
+	for _, t := range o.types {
+		qtype, ok := parseType(t)
+		if !ok {
+			return w, unknownType(t)
+		}
+		w.types = append(w.types, qtype)
+	}
+	if o.class != "" {
+		class, ok := parseClass(o.class)
+		if !ok {
+			return w, unknownValue("class", o.class, []string{"IN", "CH", "HS", "ANY", "CLASSnnn"})
+		}
+		w.class = class
+	}
+	for _, a := range args {
+		if err := w.add(a, o.search != ""); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+func (w *dnsWords) add(a string, search bool) error {
+	if server, ok := strings.CutPrefix(a, "@"); ok {
+		w.servers = append(w.servers, server)
+		return nil
+	}
+	if strings.HasPrefix(a, "+") {
+		return usagef("%s is an option of dig", a).hint("see the flags: brio dns-query --help")
+	}
+	if qtype, ok := parseType(a); ok {
+		w.types = append(w.types, qtype)
+		return nil
+	}
+	if class, ok := parseClass(a); ok && len(w.names) > 0 {
+		w.class = class
+		return nil
+	}
+	// A word after the first name that looks like a type is a mistyped one,
+	// unless names without dot are being searched for.
+	if len(w.names) > 0 && !search && !strings.ContainsAny(a, ".:") {
+		upper := strings.ToUpper(a) == a && strings.Trim(a, "0123456789") != ""
+		if upper || nearest(strings.ToUpper(a), typeNames()) != "" {
+			return unknownType(a).hint("if it is a name, write it with a final dot: %s.", a)
+		}
+	}
+	w.names = append(w.names, a)
+	return nil
+}
+
+// addName adds the questions for one name: an address without type asks for PTR.
+func (p *dnsPlan) addName(text string, types []uint16, lookup bool) error {
+	if a, ok := dnsq.ParseAddr(text); ok {
+		if len(types) == 0 || slices.Equal(types, []uint16{dns.TypePTR}) {
+			p.questions = append(p.questions, dnsQuestion{text, dnsq.ReverseName(a), dns.TypePTR})
+			return nil
+		}
+		return usagef("%s is an address: it has no records but PTR", text).
+			hint("to ask for the name %q, write it with a final dot", text)
+	}
+	name, err := dnsq.ParseName(text)
+	if err != nil {
+		return &failure{err: err, status: statusUsage, kind: "bad-name"}
+	}
+	if len(types) == 0 {
+		types = []uint16{dns.TypeA}
+	}
+	if lookup {
+		types = types[:1]
+	}
+	for _, t := range types {
+		p.questions = append(p.questions, dnsQuestion{text, name, t})
+	}
+	return nil
+}
+
+// parseType reads a record type: its name or TYPEnnn (RFC 3597).
+func parseType(s string) (uint16, bool) {
+	upper := strings.ToUpper(s)
+	if t, ok := dns.StringToType[upper]; ok && upper != "NONE" && upper != "RESERVED" {
+		return t, true
+	}
+	return numbered(upper, "TYPE")
+}
+
+// parseClass reads a class: its name or CLASSnnn.
+func parseClass(s string) (uint16, bool) {
+	upper := strings.ToUpper(s)
+	if c, ok := dns.StringToClass[upper]; ok {
+		return c, true
+	}
+	return numbered(upper, "CLASS")
+}
+
+func numbered(s, prefix string) (uint16, bool) {
+	digits, ok := strings.CutPrefix(s, prefix)
+	n, err := strconv.ParseUint(digits, 10, 16)
+	return uint16(n), ok && err == nil && n <= math.MaxUint16
+}
+
+// typeNames are the names of the record types, in alphabetical order.
+func typeNames() []string {
+	names := make([]string, 0, len(dns.StringToType))
+	for name := range dns.StringToType {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// unknownType is the failure of usage for what is no record type.
+func unknownType(s string) *failure {
+	f := usagef("unknown record type %q", s)
+	if near := nearest(strings.ToUpper(s), typeNames()); near != "" {
+		f.hint("did you mean %s?", near)
+	} else {
+		f.hint("a type without name is written TYPEnnn")
+	}
+	return f
+}

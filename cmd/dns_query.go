@@ -1,0 +1,304 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/miekg/dns"
+	"github.com/spf13/cobra"
+
+	"github.com/brio-net/brio/pkg/dnsq"
+)
+
+func newDNSQueryCmd(e *env) *cobra.Command {
+	var o dnsOptions
+	c := &cobra.Command{
+		Use:   "dns-query [@SERVER]... NAME... [TYPE]...",
+		Short: "ask the DNS, and tell the truth in the exit status",
+		Long: `Asks name servers for records, one question for each NAME and each TYPE.
+
+A SERVER is HOST[:PORT], or with a transport udp://, tcp://, tls://, https:// or
+quic://; without any the system's name servers are asked. A NAME may be
+international; an address asks for its name (PTR). A TYPE is the name of a record
+type or TYPEnnn; a word without dot that is one is never a NAME ("mx." is).
+
+Results are lines of name, TTL, type and data; --format short prints the data
+alone, --full all sections, --json everything.`,
+		Example: `  brio dns-query example.com
+  brio dns-query example.com MX TXT --format short
+  brio dns-query @tls://9.9.9.9 example.com AAAA --json
+  brio dns-query -x 192.0.2.1
+  brio dns-query example.com --get answers.0.data
+  brio dns-query @192.0.2.53 example.com SOA --full --no-recursion`,
+		Args: cobra.ArbitraryArgs,
+		RunE: e.run(func(ctx context.Context, args []string) error { return runDNSQuery(ctx, e, &o, args) }),
+	}
+	o.addFlags(c)
+	c.ValidArgsFunction = completeDNSArgs
+	return exits(answers(c, "short"),
+		statusLine{statusNotFound, "no such name (NXDOMAIN) or no record of that type (NODATA)"},
+		statusLine{statusRefused, ""},
+		statusLine{statusTimeout, "no reply"},
+		statusLine{statusUnreachable, ""},
+		statusLine{statusBroken, ""},
+		statusLine{statusHandshake, "TLS or QUIC handshake failed"},
+		statusLine{statusExpectation, "--expect is not met, or servers disagree (--compare)"},
+		statusLine{statusVerify, "the certificate of the server does not verify, or DNSSEC says bogus"},
+		statusLine{statusServer, "the server answered SERVFAIL, REFUSED, NOTIMP, FORMERR, ..."},
+		statusLine{statusProtocol, "only malformed or forged replies came"},
+		statusLine{statusPartial, "some of several questions failed"})
+}
+
+func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) error {
+	plan, err := o.plan(args)
+	if err != nil {
+		return err
+	}
+	client, quic, err := o.client()
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = client.Close(), quic.Close() }() // nothing is under way any more
+	r, err := o.resolver(client, plan)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if o.showConfig {
+		return emit(e, newDNSConfig(r), e.writeDNSConfig)
+	}
+	if len(plan.questions) == 0 {
+		return usagef("needs a NAME").hint("for the name servers of the root: brio dns-query . NS")
+	}
+	if err := o.loadCache(r); err != nil {
+		return err
+	}
+	err = runDNSQuestions(ctx, e, o, r, plan)
+	if o.stats {
+		e.writeDNSStats(r)
+	}
+	return errors.Join(err, o.saveCache(r))
+}
+
+// runDNSQuestions asks the questions of plan in turn and prints each result.
+func runDNSQuestions(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, plan *dnsPlan) error {
+	var tally dnsTally
+	for i, q := range plan.questions {
+		err := o.ask(ctx, e, r, plan, q)
+		if out := new(outputError); errors.Is(err, errStdoutGone) || errors.As(err, &out) || ctx.Err() != nil {
+			return err
+		}
+		last := i == len(plan.questions)-1
+		if err != nil && len(plan.questions) > 1 && e.quiet < 2 {
+			fmt.Fprintf(e.err, "%s: %s\n", e.name(), safe(messageOf(err)))
+		}
+		tally.add(err)
+		if last && len(plan.questions) == 1 {
+			return err
+		}
+	}
+	return tally.result()
+}
+
+// A dnsTally collects the outcomes of several questions.
+type dnsTally struct {
+	asked, failed int
+	first         error
+	mixed         bool // not all outcomes have the same status
+}
+
+func (t *dnsTally) add(err error) {
+	if t.asked > 0 && statusOf(err) != statusOf(t.first) {
+		t.mixed = true
+	}
+	if t.asked == 0 {
+		t.first = err
+	}
+	t.asked++
+	if err != nil {
+		t.failed++
+	}
+}
+
+// result is the status all outcomes share, or that a part failed. Each failure
+// has been reported already.
+func (t *dnsTally) result() error {
+	if !t.mixed {
+		return exitWith(statusOf(t.first))
+	}
+	return failf(statusPartial, "partial", "%d of %d questions failed", t.failed, t.asked)
+}
+
+// ask asks one question and prints its result.
+func (o *dnsOptions) ask(ctx context.Context, e *env, r *dnsq.Resolver, plan *dnsPlan, q dnsQuestion) error {
+	if o.lookup {
+		return o.askLookup(ctx, e, r, q)
+	}
+	opt := o.queryOptions(plan, q)
+	if opt.Raw && o.queueSet {
+		e.verbosef("decode off or a server given: the question goes to the server, not through the queue")
+	}
+	a, err := r.Query(ctx, q.name, opt)
+	if err != nil {
+		err = dnsFailed(q, err)
+		return firstError(o.emitFailure(e, q, err), err)
+	}
+	if err = a.Err(); err != nil {
+		err = dnsFailed(q, err)
+	}
+	res := newDNSResult(q, a)
+	if o.stats {
+		res.Nameservers = r.Nameservers()
+	}
+	return firstError(emitFailed(e, res, err, o.textWriter(e)), err)
+}
+
+// firstError is the first error that is not nil.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emitFailure prints the result of a question without reply: an object in JSON,
+// nothing in the other formats.
+func (o *dnsOptions) emitFailure(e *env, q dnsQuestion, err error) error {
+	if e.format != "json" && e.format != "sh" {
+		return nil
+	}
+	return emitFailed(e, emptyDNSResult(q), err, func(io.Writer, dnsResult) error { return nil })
+}
+
+// A dnsResult is the JSON of one question. The members of the reply stand beside
+// those of the answer.
+type dnsResult struct {
+	Name        string   `json:"name"`         // that was answered, absolute
+	NameUnicode string   `json:"name_unicode"` // the same for people to read
+	Type        string   `json:"type"`
+	Answer      any      `json:"answer"` // the first record, decoded; null when there is none
+	Others      []any    `json:"others"` // the other records, decoded
+	Valid       *int64   `json:"valid"`  // seconds; less than zero when stale, null when not known
+	Aliases     []string `json:"aliases"`
+	Cached      bool     `json:"cached"`
+	Tried       []string `json:"tried"` // names asked for, in order
+	*dnsq.Response
+	Nameservers []dnsq.NameserverStats `json:"nameservers"` // with --stats
+
+	answer *dnsq.Answer
+}
+
+func newDNSResult(q dnsQuestion, a *dnsq.Answer) dnsResult {
+	return dnsResult{Name: a.Name, NameUnicode: dnsq.UnicodeName(a.Name), Type: a.Type, Answer: a.Primary, Others: a.Others,
+		Valid: a.Valid, Aliases: a.Aliases, Cached: a.Cached, Tried: a.Tried, Response: a.Response,
+		Nameservers: []dnsq.NameserverStats{}, answer: a}
+}
+
+// emptyDNSResult is the result of a question that got no reply.
+func emptyDNSResult(q dnsQuestion) dnsResult {
+	return dnsResult{Name: q.name, NameUnicode: dnsq.UnicodeName(q.name), Type: dnsq.TypeName(q.qtype), Others: []any{},
+		Aliases: []string{}, Tried: []string{}, Nameservers: []dnsq.NameserverStats{},
+		Response: &dnsq.Response{Flags: []string{}, Question: []dnsq.Question{}, Answers: []dnsq.RR{},
+			Authority: []dnsq.RR{}, Additional: []dnsq.RR{}, EDE: []string{}}}
+}
+
+// askLookup finds the addresses of a host as dns-lookup-hostname does.
+func (o *dnsOptions) askLookup(ctx context.Context, e *env, r *dnsq.Resolver, q dnsQuestion) error {
+	res := dnsLookup{Name: q.name, Addresses: []string{}}
+	var err error
+	if addr, ok := dnsq.ParseAddr(q.text); ok {
+		res.Name = addr.String()
+		res.Names, err = r.LookupAddr(ctx, addr, o.queryOptions(&dnsPlan{}, q))
+		res.Addresses = append(res.Addresses, addr.String())
+	} else {
+		addrs, lerr := r.LookupHost(ctx, q.name, dnsq.Family(o.ipv6), o.queryOptions(&dnsPlan{}, q))
+		for _, a := range addrs {
+			res.Addresses = append(res.Addresses, a.String())
+		}
+		err = lerr
+	}
+	if res.Names == nil {
+		res.Names = []string{}
+	}
+	if err != nil {
+		err = dnsFailed(q, err)
+	}
+	return firstError(emitFailed(e, res, err, writeDNSLookup), err)
+}
+
+// A dnsLookup is the JSON of --lookup.
+type dnsLookup struct {
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses"`
+	Names     []string `json:"names"` // of an address
+}
+
+func writeDNSLookup(w io.Writer, l dnsLookup) error {
+	lines := l.Addresses
+	if len(l.Names) > 0 {
+		lines = l.Names
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, safe(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadCache reads the file of --cache-file.
+func (o *dnsOptions) loadCache(r *dnsq.Resolver) error {
+	if o.cacheFile == "" {
+		return nil
+	}
+	return at(o.cacheFile, localIO(r.Cache().Load(o.cacheFile, o.stale)))
+}
+
+// saveCache writes it back.
+func (o *dnsOptions) saveCache(r *dnsq.Resolver) error {
+	if o.cacheFile == "" {
+		return nil
+	}
+	return at(o.cacheFile, localIO(r.Cache().Save(o.cacheFile, o.stale)))
+}
+
+// localIO gives a failure with a file its status.
+func localIO(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{err: plainCause(err), status: statusLocalIO, kind: "local-io"}
+}
+
+// completeDNSArgs offers the record types once a name is there.
+func completeDNSArgs(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 || strings.HasPrefix(word, "@") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return typeNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// resolvEnv holds what the environment says about the system's resolver.
+func resolvEnv() dnsq.ResolvEnv {
+	hostname, _ := os.Hostname() // without one there is no domain to take from it
+	return dnsq.ResolvEnv{LocalDomain: os.Getenv("LOCALDOMAIN"), ResOptions: os.Getenv("RES_OPTIONS"), Hostname: hostname}
+}
+
+// queryOptions are the choices of the library for one question.
+func (o *dnsOptions) queryOptions(plan *dnsPlan, q dnsQuestion) dnsq.Options {
+	opt := dnsq.Options{Type: q.qtype, Nameservers: plan.servers, Repeat: o.repeat, Timeout: o.tryTimeout,
+		NoQueue: !o.queue, Raw: o.isRaw() || q.qtype == dns.TypeANY, IgnoreCache: o.ignoreCache, Follow: o.follow}
+	switch o.search {
+	case "documented":
+		opt.Search = dnsq.SearchDocumented
+	case "ndots":
+		opt.Search = dnsq.SearchNdots
+	}
+	return opt
+}
