@@ -53,7 +53,9 @@ func TestScripts(t *testing.T) {
 // setups are the functions that start peers for the scripts of an area and put
 // their addresses into the environment. They stop them with env.Defer.
 func setups() map[string]func(*testscript.Env) error {
-	return map[string]func(*testscript.Env) error{}
+	return map[string]func(*testscript.Env) error{
+		"dns": setupDNS,
+	}
 }
 
 // scriptStatus runs a program and fails unless it ends with the given exit

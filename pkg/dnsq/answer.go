@@ -85,7 +85,7 @@ func (t TXT) MarshalJSON() ([]byte, error) {
 func newAnswer(rep *reply, o Options, tried []string) *Answer {
 	resp := NewResponse(rep.msg, rep.server, rep.timing)
 	q := rep.msg.Question[0]
-	a := &Answer{Name: q.Name, Type: TypeName(q.Qtype), Valid: rep.valid(time.Now()), Others: []any{},
+	a := &Answer{Name: q.Name, Type: TypeName(q.Qtype), Valid: rep.valid(), Others: []any{},
 		Flags: resp.Flags, Aliases: []string{}, Cached: rep.cached, Tried: tried, Response: resp}
 	if o.Raw {
 		return a
@@ -100,8 +100,13 @@ func newAnswer(rep *reply, o Options, tried []string) *Answer {
 	return a
 }
 
-// valid is for how many seconds the reply holds at the moment now, rounded down.
-func (rep *reply) valid(now time.Time) *int64 {
+// valid is for how many seconds the reply holds, rounded down: counted from now
+// when it comes from the cache, from its receipt when it is new.
+func (rep *reply) valid() *int64 {
+	now := rep.stored
+	if rep.cached {
+		now = time.Now()
+	}
 	expires := rep.expires
 	if expires.IsZero() {
 		ttl, ok := timeToLive(rep.msg)
