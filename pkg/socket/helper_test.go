@@ -71,3 +71,11 @@ func identified(t *testing.T, err error, want socket.Identifier) {
 		t.Errorf("ErrorID(%v) = %q, want %q", err, got, want)
 	}
 }
+
+// must returns v, for calls that cannot fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
