@@ -17,18 +17,19 @@ func (o *dnsOptions) textWriter(e *env) func(io.Writer, dnsResult) error {
 	case o.full, o.isRaw():
 		return writeDNSFull
 	}
-	return func(w io.Writer, r dnsResult) error { return o.writeRecords(e, w, r) }
+	return func(w io.Writer, r dnsResult) error {
+		if r.Type == "ANY" { // never decoded
+			return writeDNSFull(w, r)
+		}
+		return o.writeRecords(e, w, r)
+	}
 }
 
 // writeRecords prints a line for each record that answers the question, the
 // aliases that lead there before them.
 func (o *dnsOptions) writeRecords(e *env, w io.Writer, r dnsResult) error {
-	rrs := r.answer.Chain()
-	if r.Type == "ANY" {
-		rrs = r.Answers
-	}
 	var rows [][]string
-	for _, rr := range rrs {
+	for _, rr := range r.answer.Chain() {
 		rows = append(rows, []string{rr.Name, fmt.Sprint(rr.TTL), rr.Type, o.data(rr)})
 	}
 	return e.table(w, rows)
