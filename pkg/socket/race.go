@@ -18,12 +18,12 @@ type race struct {
 
 	began   int // attempts started
 	pending int // and not done
-	results chan result
+	results chan outcome
 	failed  []Attempt
 }
 
-// A result is the end of an attempt.
-type result struct {
+// An outcome is the end of an attempt.
+type outcome struct {
 	conn    net.Conn
 	attempt Attempt
 }
@@ -32,7 +32,7 @@ type result struct {
 func (r *race) run(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.results = make(chan result, len(r.addrs)) // nobody waits to deliver
+	r.results = make(chan outcome, len(r.addrs)) // nobody waits to deliver
 	defer func() { go closeLosers(r.results, r.pending) }()
 
 	delay := r.cfg.AttemptDelay
@@ -76,20 +76,20 @@ func (r *race) start(ctx context.Context) {
 	go func() {
 		c, err := r.dial(ctx, addr)
 		a.Took, a.Err = time.Since(a.Started), attemptError(a.Address, err)
-		r.results <- result{c, a}
+		r.results <- outcome{c, a}
 	}()
 }
 
-// done takes note of a result and reports whether it is a connection.
-func (r *race) done(res result) bool {
+// done takes note of an outcome and reports whether it is a connection.
+func (r *race) done(o outcome) bool {
 	r.pending--
 	if r.cfg.Trace.AttemptDone != nil {
-		r.cfg.Trace.AttemptDone(res.attempt)
+		r.cfg.Trace.AttemptDone(o.attempt)
 	}
-	if res.attempt.Err == nil {
+	if o.attempt.Err == nil {
 		return true
 	}
-	r.failed = append(r.failed, res.attempt)
+	r.failed = append(r.failed, o.attempt)
 	return false
 }
 
@@ -102,7 +102,7 @@ func (r *race) err() error {
 }
 
 // closeLosers closes the connections that came too late.
-func closeLosers(results <-chan result, pending int) {
+func closeLosers(results <-chan outcome, pending int) {
 	for range pending {
 		if res := <-results; res.conn != nil {
 			_ = res.conn.Close() // nobody asks any more
