@@ -266,6 +266,9 @@ func flagDefault(f *pflag.Flag) string {
 	case "", "false", "0", "[]", "none":
 		return ""
 	}
+	if strings.HasSuffix(f.Value.Type(), "Slice") {
+		return strings.Trim(f.DefValue, "[]")
+	}
 	return f.DefValue
 }
 
