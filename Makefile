@@ -22,5 +22,8 @@ lint:
 bench: ## beside the rivals that are installed: make bench ONLY=stream,unix
 	$(GO) run ./tests/bench -only '$(ONLY)'
 
+generate: ## man pages and completion scripts, after a change of the commands
+	$(GO) run ./internal/docs/gen
+
 clean:
 	rm -rf brio dist
