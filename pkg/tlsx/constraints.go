@@ -288,10 +288,8 @@ func hasScheme(uri string) bool {
 
 func ipInSubtree(ip, base []byte) VerifyCode {
 	switch {
-	case len(ip) != 4 && len(ip) != 16:
-		return CodeUnsupportedNameSyntax
-	case len(base) != 8 && len(base) != 32:
-		return CodeUnsupportedConstraintSyntax
+	case len(ip) != 4 && len(ip) != 16, len(base) != 8 && len(base) != 32:
+		return CodeUnsupportedNameSyntax // also for the constraint, as in OpenSSL
 	case len(ip)*2 != len(base):
 		return CodePermittedViolation
 	}

@@ -14,6 +14,7 @@ type verifier struct {
 	now       time.Time
 	maxDepth  int
 	level     int
+	strict    bool
 	leaf      *Certificate
 	untrusted []*Certificate
 	parent    *verifier // the verifier whose CRL issuer this one judges
@@ -52,6 +53,11 @@ func (v *verifier) run() {
 		v.fault(CodeEEKeyTooSmall, 0, v.leaf.PublicKey.String())
 	}
 	v.build()
+	v.judge()
+}
+
+// judge goes through the checks of the chain that was built.
+func (v *verifier) judge() {
 	v.checkExtensions()
 	v.checkStrength()
 	if v.parent == nil {
@@ -63,9 +69,21 @@ func (v *verifier) run() {
 	if v.parent == nil && v.wantsPolicies() {
 		v.checkPolicies()
 	}
+	if v.parent == nil && v.strictProfile() {
+		v.checkProfile()
+	}
 }
 
 func (v *verifier) top() *Certificate { return v.chain[len(v.chain)-1] }
+
+// depthLimit is the length at which a chain is no longer extended. A profile
+// counts intermediates in another way, when the chain is complete.
+func (v *verifier) depthLimit() int {
+	if v.strictProfile() {
+		return 2*v.maxDepth + 2
+	}
+	return v.maxDepth + 1
+}
 
 // A trust says what the trusted certificates make of a chain.
 type trust int
@@ -102,7 +120,7 @@ func (v *verifier) build() {
 			}
 		}
 		issuer := -1
-		if cur := v.top(); !cur.SelfSigned() && len(v.chain) <= v.maxDepth+1 {
+		if cur := v.top(); !cur.SelfSigned() && len(v.chain) <= v.depthLimit() {
 			issuer = v.bestIssuer(rest, cur)
 		}
 		if issuer < 0 {
@@ -113,7 +131,7 @@ func (v *verifier) build() {
 		v.numUntrusted++
 		rest = slices.Delete(rest, issuer, issuer+1)
 	}
-	if state == trustUnknown && len(v.chain) <= v.maxDepth+1 && len(v.chain) == v.numUntrusted {
+	if state == trustUnknown && len(v.chain) <= v.depthLimit() && len(v.chain) == v.numUntrusted {
 		state = v.checkTrust(len(v.chain))
 	}
 	if state == trustUnknown {
@@ -125,7 +143,7 @@ func (v *verifier) build() {
 // trusted copy of a self-signed top in its place.
 func (v *verifier) extendTrusted() (progress, selfSigned bool) {
 	cur := v.top()
-	if len(v.chain) > v.maxDepth+1 {
+	if len(v.chain) > v.depthLimit() {
 		return false, false
 	}
 	candidates := v.roots.bySubject(cur.Issuer)
@@ -333,7 +351,7 @@ func (v *verifier) purpose() Purpose {
 func (v *verifier) reportUntrusted() {
 	n := len(v.chain)
 	switch top := v.top(); {
-	case n > v.maxDepth+1:
+	case n > v.depthLimit():
 		v.fault(CodeCertChainTooLong, n-1, "")
 	case top.SelfSigned() && n == 1:
 		v.fault(CodeDepthZeroSelfSignedCert, 0, "")
@@ -374,6 +392,8 @@ func (v *verifier) timeFault(c *Certificate) VerifyCode {
 		return CodeCertNotYetValid
 	case !c.NotAfter.Strict:
 		return CodeErrorInCertNotAfterField
+	case v.strictProfile() && !c.NotAfter.Before(v.now.Truncate(time.Second)):
+		return CodeOK // RFC 5280 counts the last second in, OpenSSL does not
 	case !c.NotAfter.After(v.now):
 		return CodeCertHasExpired
 	}
@@ -408,7 +428,7 @@ func (v *verifier) checkStrength() {
 // checkIdentity judges whether the leaf is for the peer that was asked for.
 func (v *verifier) checkIdentity() {
 	o := v.o
-	if o.Hostname != "" && !v.leaf.MatchesHostname(o.Hostname, o.OpenSSLNames) {
+	if o.Hostname != "" && !v.leaf.MatchesHostname(o.Hostname, o.OpenSSLNames && !v.strictProfile()) {
 		v.fault(CodeHostnameMismatch, 0, namesDetail(v.leaf, o.Hostname))
 	}
 	if o.Email != "" && !v.leaf.MatchesEmail(o.Email) {

@@ -91,6 +91,18 @@ func (c *Certificate) fitness(p Purpose, asCA bool) fitness {
 	return fit
 }
 
+// profileFitness judges a leaf by its extended key usage alone: RFC 5280
+// leaves the key usage to the application.
+func (c *Certificate) profileFitness(p Purpose) fitness {
+	switch p {
+	case PurposeServer, PurposeNSServer:
+		return fitIf(!c.refusesEKU(ekuServer | ekuAny))
+	case PurposeClient:
+		return fitIf(!c.refusesEKU(ekuClient | ekuAny))
+	}
+	return c.fitness(p, false)
+}
+
 func (c *Certificate) fitServer() bool {
 	const usages = usageDigitalSignature | usageKeyEncipherment | usageKeyAgreement
 	return !c.refusesEKU(ekuServer|ekuSGC) && !c.refusesNS(nsSSLServer) && !c.refusesUsage(usages)
@@ -154,7 +166,7 @@ func (v *verifier) checkExtensions() {
 		status := c.caStatus()
 		switch wantCA {
 		case eitherWay:
-			if v.o.Strict && status != plainCA && status != notCA {
+			if v.strict && status != plainCA && status != notCA {
 				v.fault(CodeInvalidCA, i, "")
 			}
 		case mustNot:
@@ -163,14 +175,14 @@ func (v *verifier) checkExtensions() {
 			}
 		default:
 			last := i+1 == len(v.chain)
-			if status == notCA || (!last || v.o.Strict) && status != plainCA {
+			if status == notCA || (!last || v.strict) && status != plainCA {
 				v.fault(CodeInvalidCA, i, "")
 			}
 		}
 		if len(v.chain) > 1 && c.PublicKey.Explicit {
 			v.fault(CodeECKeyExplicitParams, i, "")
 		}
-		if len(v.chain) > 1 && v.o.Strict {
+		if len(v.chain) > 1 && v.strict {
 			v.checkStrict(c, i)
 		}
 		v.checkPurpose(c, i, wantCA == must)
@@ -205,11 +217,15 @@ func (v *verifier) checkPurpose(c *Certificate, depth int, asCA bool) {
 			return
 		}
 	}
-	switch c.fitness(p, asCA) {
+	f := c.fitness(p, asCA)
+	if depth == 0 && v.strictProfile() {
+		f = c.profileFitness(p)
+	}
+	switch f {
 	case unfit:
 		v.fault(CodeInvalidPurpose, depth, v.whyUnfit(c, p, asCA))
 	case tolerated:
-		if v.o.Strict {
+		if v.strict {
 			v.fault(CodeInvalidPurpose, depth, string(p))
 		}
 	}
@@ -241,7 +257,7 @@ func (v *verifier) checkStrict(c *Certificate, depth int) {
 		{x.pathLen >= 0 && !x.ca, CodePathlenInvalidForNonCA},
 		{x.pathLen >= 0 && x.usage&usageCertSign == 0, CodePathlenWithoutKUKeyCertSign},
 		{x.ca && x.hasBasic && !x.basicCritical, CodeCABconsNotCritical},
-		{x.ca && !x.hasUsage, CodeCACertMissingKeyUsage},
+		{x.ca && !x.hasUsage && !(last && v.strictProfile()), CodeCACertMissingKeyUsage},
 		{!x.ca && x.hasUsage && x.usage&usageCertSign != 0, CodeKUKeyCertSignInvalidForNonCA},
 		{c.Issuer.Empty(), CodeIssuerNameEmpty},
 		{(x.ca || x.hasUsage && x.usage&usageCRLSign != 0 || !x.hasSAN) && noSubject, CodeSubjectNameEmpty},

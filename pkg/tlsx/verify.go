@@ -274,8 +274,11 @@ func VerifyCertificate(leaf *Certificate, o VerifyOptions) *VerifyResult {
 		}
 	}
 	v := newVerifier(leaf, roots, &o)
-	v.run()
-	v.applyProfile()
+	if v.strictProfile() {
+		v.runProfile()
+	} else {
+		v.run()
+	}
 	r := v.result()
 	if o.SecondOpinion {
 		r.Go = v.askGo(r.OK)
@@ -297,6 +300,7 @@ func newVerifier(leaf *Certificate, roots *Store, o *VerifyOptions) *verifier {
 	if o.SecurityLevel == 0 {
 		v.level = DefaultSecurityLevel
 	}
+	v.strict = o.Strict || v.strictProfile()
 	return v
 }
 
