@@ -202,16 +202,18 @@ func (o *dnsOptions) tsigKey() (*dnsq.TSIG, error) {
 	return &key, nil
 }
 
-// resolver makes the resolver. It asks the servers of the plan only where a
-// question names them.
+// resolver makes the resolver. Servers of the plan are its name servers, so that
+// it needs none of the system.
 func (o *dnsOptions) resolver(client *dnsq.Client, plan *dnsPlan) (*dnsq.Resolver, error) {
 	header, err := o.header(plan.class)
 	if err != nil {
 		return nil, err
 	}
-	servers, err := o.configuredServers()
-	if err != nil {
-		return nil, err
+	servers := plan.servers
+	if len(servers) == 0 {
+		if servers, err = o.configuredServers(); err != nil {
+			return nil, err
+		}
 	}
 	r, err := dnsq.NewResolver(dnsq.Config{Nameservers: servers, Domain: o.domain, Search: o.searchList,
 		ResolvConf: o.resolvConf, Env: resolvEnv(), HostsFile: o.hostsFile, NoHosts: o.noHosts || !o.lookup,

@@ -54,6 +54,8 @@ func (q *question) check(b []byte) (*dns.Msg, error) {
 			return nil, fmt.Errorf("malformed message: %w", err)
 		}
 		m.Answer, m.Ns, m.Extra = nil, nil, nil
+	} else if err := checkCounts(b, m); err != nil && !m.Truncated {
+		return nil, err
 	}
 	if err := q.checkCookie(m); err != nil {
 		return nil, err
@@ -98,6 +100,17 @@ func (q *question) checkQuestion(b []byte) error {
 		return fmt.Errorf("the question is %s %s %s", name, ClassName(class), TypeName(qtype))
 	case q.exactCase && name != want.Name:
 		return errCase
+	}
+	return nil
+}
+
+// checkCounts refuses a message with fewer records than it announces, which the
+// parser lets pass when it ends between two.
+func checkCounts(b []byte, m *dns.Msg) error {
+	for i, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		if n := int(binary.BigEndian.Uint16(b[6+2*i:])); n != len(section) {
+			return fmt.Errorf("malformed message: %d records announced, %d there", n, len(section))
+		}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type Config struct {
 	// Auto takes name servers, domain and search list from the system; it wins
 	// over the fields for them. Without it the fields given count and the system
 	// fills in the name servers when there are none, the domain and the search
-	// list when both are empty.
+	// list (if it says) when both are empty.
 	Auto bool
 
 	Nameservers []Server // asked in this order
@@ -116,8 +116,11 @@ func (r *Resolver) configure() error {
 	named := cfg.Domain != "" || len(cfg.Search) > 0
 	if cfg.Auto || len(cfg.Nameservers) == 0 || !named {
 		sys, err := ReadSystemConfig(cfg.ResolvConf, cfg.Env)
-		if err != nil {
+		if err != nil && (cfg.Auto || len(cfg.Nameservers) == 0) {
 			return fmt.Errorf("configuration of the system: %w", err)
+		}
+		if err != nil { // who names the servers can do without a search list
+			sys = &SystemConfig{Nameservers: []Server{}, Search: []string{}, Ndots: 1}
 		}
 		r.system = sys
 		if cfg.Auto || len(cfg.Nameservers) == 0 {
