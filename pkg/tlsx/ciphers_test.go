@@ -3,6 +3,7 @@ package tlsx_test
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -175,4 +176,15 @@ func FuzzParseCiphers(f *testing.F) {
 			t.Errorf("ParseCiphers(%q) selects %d suites without an error", s, n)
 		}
 	})
+}
+
+// opensslErrorText returns the reason that openssl has for an error code.
+func opensslErrorText(t *testing.T, openssl string, code uint32) string {
+	t.Helper()
+	out, err := exec.Command(openssl, "errstr", fmt.Sprintf("%08X", code)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(strings.TrimSpace(string(out)), ":")
+	return parts[len(parts)-1]
 }

@@ -1,0 +1,172 @@
+package tlsx
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ErrPin is wrapped by errors about a certificate with another key than the
+// pinned ones.
+var ErrPin = errors.New("the peer's key is not the pinned one")
+
+// verifyConnection is called by crypto/tls at the end of every handshake, also
+// of a resumed one.
+func (c *Conn) verifyConnection(cs tls.ConnectionState) error {
+	if !slices.Contains(c.set.versions, cs.Version) {
+		return fmt.Errorf("tls: server chose a protocol version that was not asked for: %s", VersionName(cs.Version))
+	}
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	c.chain, c.staple, c.peer, c.verdict = nil, cs.OCSPResponse, nil, nil
+	for _, cert := range cs.PeerCertificates {
+		c.chain = append(c.chain, cert.Raw)
+	}
+	if len(c.chain) == 0 {
+		return nil
+	}
+	if err := c.checkPin(); err != nil {
+		return err
+	}
+	if c.set.verify == VerifyNone {
+		return nil // judged when somebody asks
+	}
+	return c.judge().Err()
+}
+
+func (c *Conn) checkPin() error {
+	if len(c.ctx.pins) == 0 {
+		return nil
+	}
+	peer, err := c.leaf()
+	if err != nil {
+		return err
+	}
+	if pin := peer.Pin(); !slices.Contains(c.ctx.pins, pin) {
+		return fmt.Errorf("%w: it is sha256:%s", ErrPin, pin)
+	}
+	return nil
+}
+
+// leaf returns the parsed certificate of the peer. The caller holds peerMu.
+func (c *Conn) leaf() (*Certificate, error) {
+	if c.peer != nil || len(c.chain) == 0 {
+		return c.peer, nil
+	}
+	peer, err := ParseCertificate(c.chain[0])
+	c.peer = peer
+	return peer, err
+}
+
+// judge verifies the chain once. The caller holds peerMu.
+func (c *Conn) judge() *VerifyResult {
+	if c.verdict == nil {
+		c.verdict = Verify(c.chain, c.verifyOptions())
+		if len(c.ctx.cfg.Allow) > 0 {
+			c.verdict.Allow(c.ctx.cfg.Allow...)
+		}
+	}
+	return c.verdict
+}
+
+func (c *Conn) verifyOptions() VerifyOptions {
+	o := c.ctx.cfg.Options
+	o.Roots = c.ctx.roots
+	o.CRLs = slices.Concat(o.CRLs, c.ctx.crls)
+	o.CRLCheck = c.ctx.cfg.CRLCheck
+	o.MaxDepth = c.set.maxDepth
+	switch {
+	case c.set.level == 0:
+		o.SecurityLevel = -1
+	case c.set.level > 0:
+		o.SecurityLevel = c.set.level
+	}
+	if !c.client {
+		o.Purpose = PurposeClient
+		return o
+	}
+	if o.Purpose == "" {
+		o.Purpose = PurposeServer
+	}
+	o.OCSP = c.staple
+	c.expectName(&o)
+	return o
+}
+
+// expectName sets the name or address that the certificate must be for.
+func (c *Conn) expectName(o *VerifyOptions) {
+	name := c.ctx.cfg.ExpectedName
+	if name == "" {
+		name = c.name
+	}
+	if name == "*" {
+		return
+	}
+	host, _, _ := strings.Cut(strings.Trim(name, "[]"), "%") // without the zone
+	if ip, err := netip.ParseAddr(host); err == nil {
+		o.IP = ip.Unmap()
+		return
+	}
+	o.Hostname = strings.TrimSuffix(name, ".")
+}
+
+// PeerCertificate returns the certificate of the peer, the same object each
+// time, and nil when the peer sent none. It shakes hands if that has not
+// happened: get-ssl-peer-certificate.
+func (c *Conn) PeerCertificate() (*Certificate, error) {
+	if err := c.Handshake(context.Background()); err != nil {
+		return nil, err
+	}
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	return c.leaf()
+}
+
+// PeerChain returns the DER encoded certificates that the peer sent, in its
+// order. A handshake that failed at the verification has left them too.
+func (c *Conn) PeerChain() [][]byte {
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	return c.chain
+}
+
+// VerifyResult returns the verdict on the certificate of the peer as OpenSSL's
+// number and text: get-ssl-verify-result. It is 0 and "ok" before the handshake
+// and when the peer sent no certificate.
+func (c *Conn) VerifyResult() (code VerifyCode, text string) {
+	if r := c.Verification(); r != nil {
+		return r.Code, r.Text
+	}
+	return CodeOK, CodeOK.Text()
+}
+
+// Verification returns the whole verdict, nil before the handshake and when
+// the peer sent no certificate.
+func (c *Conn) Verification() *VerifyResult {
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	if len(c.chain) == 0 {
+		return nil
+	}
+	return c.judge()
+}
+
+// clientCAPool makes the list of names that a server sends with its request.
+// Roots that Go can not parse are not in it.
+func clientCAPool(s *Store) *x509.CertPool {
+	if s == nil {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	for _, c := range s.Certificates() {
+		if std, err := c.Std(); err == nil {
+			pool.AddCert(std)
+		}
+	}
+	return pool
+}

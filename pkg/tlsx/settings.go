@@ -1,0 +1,180 @@
+package tlsx
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// settings are what an [Override] can change, in the form that is used.
+type settings struct {
+	versions     []uint16
+	suites       []uint16 // up to TLS 1.2; nil for Go's choice
+	suites13     []uint16 // nil for Go's choice
+	verify       VerifyMode
+	maxDepth     int
+	preferServer bool
+	level        int // OpenSSL's security level, -1 when not said
+	warnings     []string
+}
+
+func defaultSettings(client bool) settings {
+	s := settings{maxDepth: DefaultContextDepth, preferServer: !client, verify: VerifyNone, level: -1}
+	s.versions, _, _ = MethodSet(nil).Versions()
+	if client {
+		s.verify = VerifyRequired
+		s.suites = defaultClientSuites()
+	}
+	return s
+}
+
+func defaultClientSuites() []uint16 {
+	l, err := ParseCiphers("DEFAULT")
+	if err != nil {
+		panic(err) // a constant
+	}
+	return l.Available()
+}
+
+// with returns s with the fields of o that are set.
+func (s settings) with(o *Override) (settings, error) {
+	if o.Verify != VerifyDefault {
+		s.verify = o.Verify
+	}
+	if o.MaxDepth != 0 {
+		s.maxDepth = o.MaxDepth
+	}
+	if o.CipherOrder != OrderDefault {
+		s.preferServer = o.CipherOrder == OrderServer
+	}
+	for _, set := range []func(*Override) error{s.setMethods, s.setCiphers, s.setCiphersuites} {
+		if err := set(o); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *settings) setMethods(o *Override) error {
+	if len(o.Methods) == 0 {
+		return nil
+	}
+	versions, warning, err := o.Methods.Versions()
+	if err != nil {
+		return err
+	}
+	s.versions = versions
+	if warning != "" {
+		s.warnings = append(s.warnings, warning)
+	}
+	return nil
+}
+
+func (s *settings) setCiphers(o *Override) error {
+	if o.Ciphers == "" {
+		return nil
+	}
+	list, err := ParseCiphers(o.Ciphers)
+	if list != nil && len(list.Unknown) > 0 {
+		return fmt.Errorf("cipher string %q: unknown word %q; known suites are %s", o.Ciphers, list.Unknown[0], knownSuites())
+	}
+	if err != nil {
+		return err
+	}
+	s.suites = list.Available()
+	if len(s.suites) == 0 {
+		return fmt.Errorf("cipher string %q selects only suites that are not available in Go (%s); available are %s",
+			o.Ciphers, someNames(list.Suites), knownSuites())
+	}
+	if list.SecurityLevel >= 0 {
+		s.level = list.SecurityLevel
+	}
+	if named := unavailableByName(o.Ciphers, list); named != "" {
+		s.warnings = append(s.warnings, "cipher suites not available in Go: "+named)
+	}
+	return nil
+}
+
+func (s *settings) setCiphersuites(o *Override) error {
+	ids, err := ParseCiphersuites(o.Ciphersuites)
+	if err != nil || ids == nil {
+		return err
+	}
+	s.suites13 = ids
+	return nil
+}
+
+// knownSuites lists the suites up to TLS 1.2 that Go has.
+func knownSuites() string {
+	var names []string
+	for _, c := range cipherTable() {
+		if goHasSuite(c.id) {
+			names = append(names, c.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func someNames(suites []CipherSuite) string {
+	const most = 4
+	var names []string
+	for i, s := range suites {
+		if i == most {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// unavailableByName lists the suites that s spells out and Go lacks. What a
+// word like HIGH selects besides is nobody's explicit wish.
+func unavailableByName(s string, list *CipherList) string {
+	words := strings.FieldsFunc(s, func(r rune) bool { return r < 128 && isSeparator(byte(r)) })
+	var names []string
+	for _, suite := range list.Suites {
+		if suite.Available {
+			continue
+		}
+		for _, w := range words {
+			if w == suite.Name {
+				names = append(names, w)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (c *Context) makeTicketKey() error {
+	_, err := rand.Read(c.ticketKey[:])
+	return err
+}
+
+// loadPins brings the pins to the form of [Certificate.Pin].
+func (c *Context) loadPins() error {
+	for _, p := range c.cfg.Pins {
+		pin, err := normalPin(p)
+		if err != nil {
+			return err
+		}
+		c.pins = append(c.pins, pin)
+	}
+	return nil
+}
+
+// normalPin accepts base64 or hexadecimal digests, after "sha256:" or
+// "sha256//", and returns base64.
+func normalPin(p string) (string, error) {
+	digest := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(p, "sha256"), "//"), ":")
+	if raw, err := hex.DecodeString(strings.ReplaceAll(digest, ":", "")); err == nil && len(raw) == 32 {
+		return base64.StdEncoding.EncodeToString(raw), nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(digest)
+	if err != nil || len(raw) != 32 {
+		return "", fmt.Errorf("pin %q: not a SHA-256 digest in base64 or hexadecimal", p)
+	}
+	return digest, nil
+}
