@@ -55,7 +55,7 @@ func newConfigShowCmd(e *env) *cobra.Command {
 		},
 	}
 	c.RunE = e.run(func(_ context.Context, args []string) error { return runConfigShow(e, c.Root(), args) })
-	return exits(answers(c))
+	return exits(results(e, answers(c), settingList{}))
 }
 
 func runConfigShow(e *env, root *cobra.Command, args []string) error {
@@ -157,7 +157,7 @@ func newConfigPathCmd(e *env) *cobra.Command {
 			})
 		}),
 	}
-	return exits(answers(c))
+	return exits(results(e, answers(c), configPlace{}))
 }
 
 func (e *env) wantedConfigPath() string {

@@ -41,6 +41,8 @@ type env struct {
 	started bool           // the command's own code has begun
 	emitted int            // JSON objects written to stdout
 	origins origins        // where each setting came from
+
+	results map[*cobra.Command][]any // values of the types that commands emit
 }
 
 func newEnv(args []string, stdin, stdout, stderr *os.File) *env {

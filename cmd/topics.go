@@ -16,7 +16,7 @@ func newHelpCmd(e *env) *cobra.Command {
 		Long:  "Shows everything about a command, or one of the topics:\n" + strings.Join(topicNames(), ", ") + ".",
 		Example: `  brio help exit-codes
   brio help addresses
-  brio help connect
+  brio help json version
   brio help environment`,
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -34,6 +34,9 @@ func runHelp(e *env, c *cobra.Command, args []string) error {
 		writeHelp(e, c.Root())
 		return nil
 	}
+	if args[0] == "json" && len(args) > 1 {
+		return helpJSON(e, c.Root(), args[1:])
+	}
 	if t := topicText(args[0]); t != nil {
 		_, err := io.WriteString(e.out, t())
 		return err
@@ -50,6 +53,28 @@ func runHelp(e *env, c *cobra.Command, args []string) error {
 	}
 	target.InitDefaultHelpFlag()
 	writeHelp(e, target)
+	return nil
+}
+
+// helpJSON prints the JSON Schema of what a command emits, one document a line.
+func helpJSON(e *env, root *cobra.Command, args []string) error {
+	target, rest, err := root.Find(args)
+	if err != nil || target == root || len(rest) > 0 {
+		return unknownCommand(root, args[0])
+	}
+	schemas := e.schemasOf(target)
+	if len(schemas) == 0 {
+		return usagef("%s prints no JSON results", target.CommandPath()).hint("what it does is told by: %s --events json", target.CommandPath())
+	}
+	for _, s := range schemas {
+		doc, err := marshalLine(s)
+		if err != nil {
+			return err
+		}
+		if _, err := e.out.Write(append(doc, '\n')); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -143,6 +168,8 @@ Without a JSON processor:
   --get answers.0.data        prints one field; a list prints one line each
   -w '%{rcode} %{rtt_ms}\n'   prints a line as you like it
   --format sh                 prints NAME='value' lines for eval
+
+brio help json COMMAND prints the JSON Schema of what a command emits.
 
 Commands whose stdout carries data (connect, listen, tls-client ...) tell what
 happens with --events json, json:FD or json:FILE: one object an event, with

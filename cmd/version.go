@@ -42,7 +42,7 @@ func newVersionCmd(e *env) *cobra.Command {
 		Args: wantArgs(0, 0, "no arguments"),
 		RunE: e.run(func(context.Context, []string) error { return runVersion(e) }),
 	}
-	return exits(answers(c, "short"))
+	return exits(results(e, answers(c, "short"), versionInfo{}))
 }
 
 func runVersion(e *env) error {

@@ -1,0 +1,171 @@
+package cmd
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// A schema is the part of JSON Schema (2020-12) that describes results.
+type schema struct {
+	Title      string          `json:"title,omitempty"`
+	Type       string          `json:"type,omitempty"` // empty: any value
+	Properties properties      `json:"properties,omitempty"`
+	Required   []string        `json:"required,omitempty"`
+	Additional *additional     `json:"additionalProperties,omitempty"`
+	Items      *schema         `json:"items,omitempty"`
+	AnyOf      []requiredNames `json:"anyOf,omitempty"`
+}
+
+// additional is false for a struct, and the schema of the values of a map.
+type additional struct{ values *schema }
+
+func (a additional) MarshalJSON() ([]byte, error) {
+	if a.values == nil {
+		return []byte("false"), nil
+	}
+	return json.Marshal(a.values)
+}
+
+type requiredNames struct {
+	Required []string `json:"required"`
+}
+
+// properties keep the order of the fields, which is the order of the document.
+type properties []property
+
+type property struct {
+	name   string
+	schema *schema
+}
+
+func (p properties) MarshalJSON() ([]byte, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, f := range p {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(f.name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(f.schema)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return []byte(b.String()), nil
+}
+
+// results declares the types that c emits as JSON, of which v are values. brio
+// help json COMMAND describes them.
+func results(e *env, c *cobra.Command, v ...any) *cobra.Command {
+	if e.results == nil {
+		e.results = map[*cobra.Command][]any{}
+	}
+	e.results[c] = append(e.results[c], v...)
+	return c
+}
+
+// schemasOf are the schemas of what c emits, one for each type.
+func (e *env) schemasOf(c *cobra.Command) []*schema {
+	var list []*schema
+	for _, v := range e.results[c] {
+		s := schemaOf(reflect.TypeOf(v), nil)
+		s.Title = c.CommandPath()
+		s.AnyOf = []requiredNames{{s.Required}, {[]string{"error"}}}
+		s.Required = nil
+		s.Properties = append(s.Properties, property{"error", schemaOf(reflect.TypeFor[errorObject](), nil)})
+		list = append(list, s)
+	}
+	return list
+}
+
+// schemaOf describes how encoding/json writes a value of type t. seen holds the
+// types around it: one that contains itself is described once.
+func schemaOf(t reflect.Type, seen []reflect.Type) *schema {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	for _, s := range seen {
+		if s == t {
+			return &schema{}
+		}
+	}
+	switch {
+	case marshals[json.Marshaler](t):
+		return &schema{}
+	case marshals[encoding.TextMarshaler](t):
+		return &schema{Type: "string"}
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return &schema{Type: "string"}
+	case reflect.Bool:
+		return &schema{Type: "boolean"}
+	case reflect.Float32, reflect.Float64:
+		return &schema{Type: "number"}
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 && t.Kind() == reflect.Slice {
+			return &schema{Type: "string"} // base64
+		}
+		return &schema{Type: "array", Items: schemaOf(t.Elem(), append(seen, t))}
+	case reflect.Map:
+		return &schema{Type: "object", Additional: &additional{schemaOf(t.Elem(), append(seen, t))}}
+	case reflect.Struct:
+		s := &schema{Type: "object", Additional: &additional{}}
+		addFields(s, t, append(seen, t))
+		return s
+	case reflect.Interface:
+		return &schema{}
+	}
+	return &schema{Type: "integer"}
+}
+
+func marshals[T any](t reflect.Type) bool {
+	i := reflect.TypeFor[T]()
+	return t.Implements(i) || reflect.PointerTo(t).Implements(i)
+}
+
+func addFields(s *schema, t reflect.Type, seen []reflect.Type) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-" || !f.IsExported() && !f.Anonymous:
+			continue
+		case f.Anonymous && name == "":
+			addFields(s, derefType(f.Type), seen)
+			continue
+		case name == "":
+			name = f.Name
+		}
+		s.Properties = append(s.Properties, property{name, fieldSchema(f.Type, seen)})
+		if !strings.Contains(options, "omit") {
+			s.Required = append(s.Required, name)
+		}
+	}
+}
+
+// fieldSchema is schemaOf, but a pointer may also be null: then any value goes.
+func fieldSchema(t reflect.Type, seen []reflect.Type) *schema {
+	if t.Kind() == reflect.Pointer {
+		return &schema{}
+	}
+	return schemaOf(t, seen)
+}
+
+func derefType(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
