@@ -14,10 +14,10 @@ func newCompletionCmd(e *env) *cobra.Command {
 		Short: "print the script for tab completion",
 		Long: `Prints the script that teaches a shell to complete brio's commands, flags and
 values. For bash the package bash-completion must be installed.`,
-		Example: `  brio completion bash > ~/.local/share/bash-completion/completions/brio
-  brio completion zsh > "${fpath[1]}/_brio"
-  brio completion fish > ~/.config/fish/completions/brio.fish
-  source <(brio completion bash)`,
+		Example: `  source <(brio completion bash)                  # for this shell only
+  brio completion bash > brio.bash                # to be sourced in ~/.bashrc
+  brio completion zsh > _brio                     # to be moved to a directory of $fpath
+  mkdir -p ~/.config/fish/completions && brio completion fish > ~/.config/fish/completions/brio.fish`,
 		Args:      wantArgs(1, 1, "the name of a shell: bash, zsh, fish or powershell"),
 		ValidArgs: shells,
 	}

@@ -23,6 +23,10 @@ const (
 	sectionDefaults = "defaults"
 	sectionProfiles = "profiles"
 	annotSecret     = "brio_secret"
+
+	// annotAboutConfig marks commands to which --config names a file that need
+	// not exist yet, or be right.
+	annotAboutConfig = "brio_about_config"
 )
 
 // A settings is what one section of the file says: flag name to value.
@@ -195,7 +199,7 @@ func configPath() string {
 // No viper is made before a file is known to exist: most runs have none.
 func (e *env) readConfig(root *cobra.Command) (*configFile, error) {
 	path, wanted := e.config, e.config != ""
-	if path == "none" {
+	if path == "none" || e.cmd != nil && e.cmd.Annotations[annotAboutConfig] != "" {
 		return nil, nil
 	}
 	if path == "" {

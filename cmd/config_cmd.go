@@ -157,6 +157,7 @@ func newConfigPathCmd(e *env) *cobra.Command {
 			})
 		}),
 	}
+	setAnnotation(c, annotAboutConfig, "path")
 	return exits(results(e, answers(c), configPlace{}))
 }
 
@@ -175,7 +176,7 @@ func newConfigInitCmd(e *env) *cobra.Command {
 		Example: `  brio config init
   brio config init --force
   brio --config ./brio.yaml config init
-  XDG_CONFIG_HOME=/tmp/settings brio config init`,
+  XDG_CONFIG_HOME=~/settings brio config init`,
 		Args: wantArgs(0, 0, "no arguments"),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
@@ -184,6 +185,7 @@ func newConfigInitCmd(e *env) *cobra.Command {
 	c.RunE = e.run(func(context.Context, []string) error {
 		return runConfigInit(e, c.Root(), e.wantedConfigPath(), force)
 	})
+	setAnnotation(c, annotAboutConfig, "init")
 	return exits(c)
 }
 

@@ -1,0 +1,145 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/brio-net/brio/cmd"
+	"github.com/brio-net/brio/internal/docs"
+)
+
+// insideVar says to TestExamples that it runs in the world it has made, where
+// its value is the path of brio's directory.
+const insideVar = "BRIO_TEST_EXAMPLES"
+
+// Every example of the help works when it is pasted into a shell. The examples
+// name example.com and addresses that exist nowhere, so they run in namespaces
+// of their own: there every address is this machine's, and servers that answer
+// for all names stand on the usual ports.
+func TestExamples(t *testing.T) {
+	if os.Getenv(insideVar) != "" {
+		insideExamples(t)
+		return
+	}
+	if testing.Short() {
+		t.Skip("runs every example")
+	}
+	needTool(t, "ip")
+	needTool(t, "bash")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, "-test.run=^TestExamples$", "-test.v", "-test.timeout=5m")
+	c.Env = append(os.Environ(), insideVar+"="+brioDir(t))
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() != 0 {
+		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		t.Logf("%s", out)
+	case errors.As(err, &exit):
+		t.Fatalf("%v\n%s", err, out)
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skipf("no namespaces here: %v", err)
+	}
+}
+
+func insideExamples(t *testing.T) {
+	w := makeWorld(t)
+	for _, c := range docs.All(cmd.Doc()) {
+		t.Run(strings.ReplaceAll(c.Path, " ", "-"), func(t *testing.T) {
+			for _, ex := range joinContinued(c.Examples) {
+				if strings.Contains(ex, "brio ") && !strings.HasPrefix(ex, "#") {
+					w.runExample(t, c.Path, ex)
+				}
+			}
+		})
+	}
+}
+
+// joinContinued joins lines that end in a backslash with the next one.
+func joinContinued(lines []string) []string {
+	return strings.Split(strings.ReplaceAll(strings.Join(lines, "\n"), "\\\n", ""), "\n")
+}
+
+// isServer matches commands that go on until they are told to end.
+var isServer = regexp.MustCompile(`brio (listen|tls-server|dgram (recv|echo|pipe))\b`)
+
+// runExample runs one example in a fresh directory. A server has a second to
+// fail in, and then must end at SIGTERM; everything else has to end well by
+// itself.
+func (w *world) runExample(t *testing.T, path, example string) {
+	limit := 20 * time.Second
+	server := isServer.MatchString(example)
+	if server {
+		limit = time.Second
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	c := exec.CommandContext(ctx, "bash", "-c", example)
+	c.Dir = w.directory(t)
+	c.Env = w.environ(c.Dir)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
+	c.WaitDelay = 5 * time.Second
+	err := c.Run()
+	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // what the example left behind
+	got := exitStatus(c.ProcessState)
+	switch {
+	case server && ctx.Err() != nil && !errors.Is(err, exec.ErrWaitDelay):
+	case ctx.Err() != nil:
+		t.Errorf("%s does not end:\n%s", example, out.String())
+	case got != 0 && !w.mayFail(path, example, got):
+		t.Errorf("%s ends with status %d:\n%s", example, got, out.String())
+	}
+}
+
+// mayFail holds the examples that show a failure.
+func (w *world) mayFail(_, example string, status int) bool {
+	for part, want := range map[string][]int{} {
+		if strings.Contains(example, part) && slices.Contains(want, status) {
+			return true
+		}
+	}
+	return false
+}
+
+// directory makes a directory with the files that examples name.
+func (w *world) directory(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range w.files {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func (w *world) environ(dir string) []string {
+	return []string{
+		"PATH=" + os.Getenv(insideVar) + ":" + os.Getenv("PATH"),
+		"HOME=" + dir, "TMPDIR=" + dir, "TERM=dumb", "LC_ALL=C.UTF-8", "USER=root",
+		"SSL_CERT_FILE=" + w.authority,
+	}
+}

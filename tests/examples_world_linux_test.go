@@ -1,0 +1,252 @@
+package tests
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
+)
+
+// A world is what the examples find around them.
+type world struct {
+	files     map[string][]byte // in the directory of each example
+	authority string            // file with the root that signed the servers' certificate
+	cert      tls.Certificate
+}
+
+// makeWorld makes every address local, points names at servers of this process
+// and starts them. It must run in network and mount namespaces of its own.
+func makeWorld(t *testing.T) *world {
+	t.Helper()
+	run := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	run("ip", "link", "set", "lo", "up")
+	run("ip", "route", "add", "local", "default", "dev", "lo")
+	run("ip", "-6", "route", "add", "local", "default", "dev", "lo")
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for target, text := range map[string]string{
+		"/etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n",
+		"/etc/resolv.conf": "nameserver 127.0.0.1\n",
+	} {
+		source := filepath.Join(dir, filepath.Base(target))
+		if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	protect(t, os.TempDir())
+	w := &world{files: map[string][]byte{}, authority: filepath.Join(dir, "ca.pem")}
+	w.certify(t)
+	w.serve(t)
+	return w
+}
+
+// protect makes everything but dir read-only here: an example must not write
+// beside its own directory.
+func protect(t *testing.T, dir string) {
+	t.Helper()
+	for _, m := range []struct {
+		target string
+		flags  uintptr
+	}{
+		{dir, unix.MS_BIND | unix.MS_REC},
+		{"/", unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY},
+	} {
+		if err := unix.Mount(m.target, m.target, "", m.flags, ""); err != nil {
+			t.Fatalf("mount %s: %v", m.target, err)
+		}
+	}
+}
+
+// certify makes an authority and a certificate for every name and address that
+// examples use.
+func (w *world) certify(t *testing.T) {
+	t.Helper()
+	template := func(cn string) *x509.Certificate {
+		return &x509.Certificate{
+			SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: cn},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(300 * 24 * time.Hour),
+			BasicConstraintsValid: true,
+		}
+	}
+	key := func() *ecdsa.PrivateKey {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	sign := func(c, parent *x509.Certificate, k, parentKey *ecdsa.PrivateKey) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, c, parent, &k.PublicKey, parentKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	rootKey, leafKey := key(), key()
+	root := template("Example Root")
+	root.IsCA, root.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+	rootDER := sign(root, root, rootKey, rootKey)
+	leaf := template("example.com")
+	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	leaf.DNSNames = []string{"localhost", "example.com", "*.example.com", "*.example", "*.example.net", "example.org", "*.example.org", "dns.google", "one.one.one.one", "dns.quad9.net"}
+	for _, a := range []string{"127.0.0.1", "::1", "9.9.9.9", "1.1.1.1", "192.0.2.1", "192.0.2.10", "192.0.2.53"} {
+		leaf.IPAddresses = append(leaf.IPAddresses, net.ParseIP(a))
+	}
+	leafDER := sign(leaf, root, leafKey, rootKey)
+	w.cert = tls.Certificate{Certificate: [][]byte{leafDER, rootDER}, PrivateKey: leafKey}
+
+	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	w.files["ca.pem"] = block("CERTIFICATE", rootDER)
+	w.files["cert.pem"] = block("CERTIFICATE", leafDER)
+	w.files["key.pem"] = block("PRIVATE KEY", keyDER)
+	if err := os.WriteFile(w.authority, w.files["ca.pem"], 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serve starts the servers; they end with the process.
+func (w *world) serve(t *testing.T) {
+	t.Helper()
+	config := &tls.Config{Certificates: []tls.Certificate{w.cert}, NextProtos: []string{"http/1.1", "dot"}}
+	listen := func(port int) net.Listener {
+		ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ln
+	}
+	pc, err := net.ListenPacket("udp", ":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone := dns.HandlerFunc(answerAnything)
+	for _, s := range []*dns.Server{
+		{PacketConn: pc, Handler: zone},
+		{Listener: listen(53), Handler: zone},
+		{Listener: tls.NewListener(listen(853), config), Handler: zone},
+	} {
+		go s.ActivateAndServe()
+	}
+	web := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/dns-query" {
+			answerHTTP(rw, r)
+			return
+		}
+		fmt.Fprintln(rw, "hello")
+	})
+	go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond}).Serve(listen(80))
+	go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond}).Serve(tls.NewListener(listen(443), config))
+	go talk(listen(22), "SSH-2.0-example\r\n")
+	for _, port := range []int{5432, 6379, 9000} {
+		go talk(listen(port), "")
+	}
+}
+
+// talk greets each connection and sends back what it hears until it hears
+// nothing for a while.
+func talk(ln net.Listener, greeting string) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			io.WriteString(c, greeting)
+			r := bufio.NewReader(c)
+			for {
+				c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+				line, err := r.ReadString('\n')
+				io.WriteString(c, line)
+				if err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+// answerAnything has an answer for every question, except about names that begin
+// with "no".
+func answerAnything(w dns.ResponseWriter, q *dns.Msg) { w.WriteMsg(answerTo(q)) }
+
+func answerTo(q *dns.Msg) *dns.Msg {
+	m := new(dns.Msg).SetReply(q)
+	m.RecursionAvailable = true
+	name := m.Question[0].Name
+	soa := record(name + " 300 SOA ns.example.com. host.example.com. 1 3600 600 86400 60")
+	if strings.HasPrefix(name, "no") {
+		m.Rcode = dns.RcodeNameError
+		m.Ns = []dns.RR{soa}
+		return m
+	}
+	data := map[uint16]string{
+		dns.TypeA: "192.0.2.10", dns.TypeAAAA: "2001:db8::10", dns.TypeMX: "10 mail.example.com.", dns.TypeNS: "ns.example.com.",
+		dns.TypeTXT: `"v=spf1 -all"`, dns.TypePTR: "host.example.com.", dns.TypeSRV: "0 5 443 www.example.com.",
+		dns.TypeCAA: `0 issue "ca.example"`, dns.TypeHTTPS: "1 . alpn=h2",
+		dns.TypeSOA: "ns.example.com. host.example.com. 1 3600 600 86400 60",
+	}[m.Question[0].Qtype]
+	if data == "" {
+		m.Ns = []dns.RR{soa}
+		return m
+	}
+	m.Answer = []dns.RR{record(name + " 300 " + dns.TypeToString[m.Question[0].Qtype] + " " + data)}
+	return m
+}
+
+func record(text string) dns.RR {
+	rr, err := dns.NewRR(text)
+	if err != nil {
+		panic(err)
+	}
+	return rr
+}
+
+// answerHTTP is DNS over HTTPS, RFC 8484.
+func answerHTTP(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 65535))
+	q := new(dns.Msg)
+	if err != nil || q.Unpack(body) != nil {
+		rw.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	packed, err := answerTo(q).Pack()
+	if err != nil {
+		rw.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	rw.Header().Set("Content-Type", "application/dns-message")
+	rw.Write(packed)
+}
