@@ -16,6 +16,9 @@ func kindOf(err error, s status) string {
 	if kind := dnsKind(err); kind != "" {
 		return kind
 	}
+	if kind := tlsKind(err); kind != "" {
+		return kind
+	}
 	if id := socket.ErrorID(err); id != socket.Unknown {
 		return string(id)
 	}

@@ -101,6 +101,9 @@ func statusOf(err error) status {
 	if s := dnsStatus(err); s != 0 {
 		return s
 	}
+	if s := tlsStatus(err); s != 0 {
+		return s
+	}
 	return statusOfID(socket.ErrorID(err))
 }
 

@@ -125,6 +125,8 @@ type errorObject struct {
 	Message string   `json:"message"`
 	Hints   []string `json:"hints"`
 	Exit    status   `json:"exit"`
+
+	TLS *tlsErrorObject `json:"tls,omitempty"`
 }
 
 type errorOnly struct {
@@ -132,7 +134,7 @@ type errorOnly struct {
 }
 
 func errorObjectOf(err error, s status) *errorObject {
-	o := &errorObject{Kind: kindOf(err, s), Errno: socket.ErrnoName(err), Message: messageOf(err), Hints: []string{}, Exit: s}
+	o := &errorObject{Kind: kindOf(err, s), Errno: socket.ErrnoName(err), Message: messageOf(err), Hints: []string{}, Exit: s, TLS: tlsErrorOf(err)}
 	var f *failure
 	if errors.As(err, &f) {
 		o.Op, o.Target = f.op, f.target
