@@ -20,6 +20,7 @@ type CommandDoc struct {
 	Examples []string // one line each
 	Formats  []string // values of --format; empty where it has no meaning
 	Flags    []FlagGroupDoc
+	Results  [][]FieldDoc // members of each kind of JSON object it prints
 	Exits    []ExitDoc
 	Groups   []string // headings of the commands below it, in the order of the help page
 	Commands []CommandDoc
@@ -49,11 +50,20 @@ type ExitDoc struct {
 	Text   string
 }
 
+// A FieldDoc is a member of a JSON object.
+type FieldDoc struct {
+	Path string // "class.name"; "warnings[].kind" of the elements of a list
+	Type string // "string", "integer", "number", "boolean", "array", "object", or "any"
+}
+
 // A TopicDoc is a text of "brio help".
 type TopicDoc struct{ Name, Text string }
 
 // Doc describes brio and all its commands.
-func Doc() CommandDoc { return describe(docTree()) }
+func Doc() CommandDoc {
+	e, root := docTree()
+	return describe(e, root)
+}
 
 // Topics are the texts of "brio help".
 func Topics() []TopicDoc {
@@ -66,16 +76,20 @@ func Topics() []TopicDoc {
 
 // Completion writes the completion script for a shell: bash, zsh, fish or
 // powershell.
-func Completion(shell string, w io.Writer) error { return WriteCompletion(docTree(), shell, w) }
-
-// docTree is the tree with the commands that cobra adds when it runs.
-func docTree() *cobra.Command {
-	root := newRootCmd(newEnv(nil, nil, nil, nil))
-	root.InitDefaultHelpCmd()
-	return root
+func Completion(shell string, w io.Writer) error {
+	_, root := docTree()
+	return WriteCompletion(root, shell, w)
 }
 
-func describe(c *cobra.Command) CommandDoc {
+// docTree is the tree with the commands that cobra adds when it runs.
+func docTree() (*env, *cobra.Command) {
+	e := newEnv(nil, nil, nil, nil)
+	root := newRootCmd(e)
+	root.InitDefaultHelpCmd()
+	return e, root
+}
+
+func describe(e *env, c *cobra.Command) CommandDoc {
 	_, args, _ := strings.Cut(c.Use, " ")
 	d := CommandDoc{
 		Path: c.CommandPath(), Args: args, Short: c.Short, Long: strings.TrimSpace(c.Long),
@@ -94,12 +108,15 @@ func describe(c *cobra.Command) CommandDoc {
 			d.Group = g.Title
 		}
 	}
+	for _, s := range e.schemasOf(c) {
+		d.Results = append(d.Results, describeFields(s, ""))
+	}
 	for _, l := range exitLines(c) {
 		d.Exits = append(d.Exits, ExitDoc{int(l.status), l.text})
 	}
 	for _, sub := range c.Commands() {
 		if !sub.Hidden {
-			d.Commands = append(d.Commands, describe(sub))
+			d.Commands = append(d.Commands, describe(e, sub))
 		}
 	}
 	return d
@@ -133,5 +150,27 @@ func describeGroup(c *cobra.Command, flags *pflag.FlagSet, title string) []FlagD
 		}
 		list = append(list, d)
 	})
+	return list
+}
+
+// describeFields lists the members of an object, and below each those of the
+// object or list that it holds. The error member is that of every command.
+func describeFields(s *schema, prefix string) []FieldDoc {
+	var list []FieldDoc
+	for _, p := range s.Properties {
+		if prefix == "" && p.name == "error" {
+			continue
+		}
+		path, inner := prefix+p.name, p.schema
+		kind := inner.Type
+		if kind == "" {
+			kind = "any"
+		}
+		list = append(list, FieldDoc{path, kind})
+		for inner.Items != nil {
+			path, inner = path+"[]", inner.Items
+		}
+		list = append(list, describeFields(inner, path+".")...)
+	}
 	return list
 }

@@ -81,6 +81,7 @@ a flag (ipaddr --is loopback 127.1).`,
 		newIPAddrParseCmd(e), newIPAddrFormatCmd(e), newIPAddrIsCmd(e), newIPAddrInCmd(e), newIPAddrEqualCmd(e),
 		newIPAddrInterfacesCmd(e), newIPAddrLookupCmd(e), newIPAddrNameCmd(e), newIPAddrPortCmd(e),
 	)
+	results(e, c, addressInfo{}, addressText{}, verdict{}, equality{}, interfaceList{}, lookupResult{}, nameResult{}, portResult{})
 	return exits(answers(c, "short"),
 		statusLine{statusOK, "done; the answer is yes"},
 		statusLine{statusUsage, "wrong usage, or the text is no address"},

@@ -37,7 +37,7 @@ loopback, private, link-local, multicast, documentation, shared or global.`,
 	}
 	o.addSelect(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrIs(ctx, e, &o, args[0], args[1:]) })
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), verdict{}),
 		statusLine{statusOK, "all are; with --select: one is"},
 		statusLine{statusExpectation, "one is not; with --select: none is"},
 	)
@@ -87,7 +87,7 @@ func newIPAddrInCmd(e *env) *cobra.Command {
 	c.RunE = e.run(func(ctx context.Context, args []string) error {
 		return runIPAddrIn(ctx, e, &o, strings.Split(args[0], ","), args[1:])
 	})
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), verdict{}),
 		statusLine{statusOK, "all do; with --select: one does"},
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusExpectation, "one does not; with --select: none does"},
@@ -197,7 +197,7 @@ func newIPAddrEqualCmd(e *env) *cobra.Command {
 	c.Flags().Lookup("check").Hidden = true
 	o.addScope(c)
 	c.RunE = e.run(func(_ context.Context, args []string) error { return runIPAddrEqual(e, &o, args) })
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), equality{}),
 		statusLine{statusOK, "they are the same"},
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusExpectation, "they differ"},

@@ -29,7 +29,7 @@ func newIPAddrInterfacesCmd(e *env) *cobra.Command {
 		ValidArgsFunction: completeInterfaces,
 	}
 	c.RunE = e.run(func(_ context.Context, args []string) error { return runIPAddrInterfaces(e, args) })
-	return exits(answers(c, "short"), statusLine{statusNotFound, "no such interface"})
+	return exits(results(e, answers(c, "short"), interfaceList{}), statusLine{statusNotFound, "no such interface"})
 }
 
 func completeInterfaces(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -122,7 +122,7 @@ prefer (both, IPv6 first).`,
 	o.addLookup(c)
 	o.addPolicy(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrLookup(ctx, e, &o, args) })
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), lookupResult{}),
 		statusLine{statusUsage, "wrong usage, or the text is no name"},
 		statusLine{statusNotFound, "no such name, or no address of the version asked for"},
 		statusLine{statusServer, "the name servers failed"},
@@ -193,7 +193,7 @@ func newIPAddrNameCmd(e *env) *cobra.Command {
 	}
 	o.addLookup(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrName(ctx, e, &o, args) })
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), nameResult{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusNotFound, "the address has no name"},
 		statusLine{statusServer, "the name servers failed"},
@@ -234,7 +234,7 @@ func newIPAddrPortCmd(e *env) *cobra.Command {
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrPort(ctx, e, args) })
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), portResult{}),
 		statusLine{statusUsage, "wrong usage, or no port from 1 to 65535"},
 		statusLine{statusNotFound, "no such service"},
 		statusLine{statusPartial, "some of several look-ups failed"},

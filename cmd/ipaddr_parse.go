@@ -101,7 +101,7 @@ func newIPAddrParseCmd(e *env) *cobra.Command {
 	}
 	o.addParse(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrParse(ctx, e, &o, args) })
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), addressInfo{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusExpectation, "with --check: the text is no address"},
 		statusLine{statusPartial, "some of several items failed"},
@@ -221,7 +221,7 @@ func newIPAddrFormatCmd(e *env) *cobra.Command {
 		f.BoolVar(&o.unmap, "unmap", false, "take ::ffff:a.b.c.d for the IPv4 address a.b.c.d")
 	})
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrFormat(ctx, e, &o, args) })
-	return exits(answers(c, "short"),
+	return exits(results(e, answers(c, "short"), addressText{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusPartial, "some of several items failed"},
 	)

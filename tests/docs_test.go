@@ -86,10 +86,12 @@ func TestManPagesLint(t *testing.T) {
 func TestManPagesThroughMan(t *testing.T) {
 	man := needTool(t, "man")
 	dir := t.TempDir()
-	for _, c := range docs.All(cmd.Doc()) {
+	root := cmd.Doc()
+	pages := docs.Pages(root, cmd.Topics())
+	for _, c := range docs.All(root) {
 		name := strings.ReplaceAll(c.Path, " ", "-") + ".1"
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, docs.Pages(cmd.Doc(), cmd.Topics())[name], 0o644); err != nil {
+		if err := os.WriteFile(path, pages[name], 0o644); err != nil {
 			t.Fatal(err)
 		}
 		show := exec.Command(man, "--warnings", "-E", "UTF-8", "-l", path)

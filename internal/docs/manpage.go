@@ -118,7 +118,7 @@ func commandPage(c cmd.CommandDoc) []byte {
 	}
 	p.text("The flags that every command has, such as --json and --timeout, are described in")
 	p.raw(".Xr brio 1 .")
-	p.formats(c)
+	p.output(c)
 	p.environment(c)
 	p.exits(c)
 	p.examples(c)
@@ -235,18 +235,41 @@ func (p *page) flags(list []cmd.FlagDoc) {
 	p.raw(".El")
 }
 
-// formats says what --format can be; the members of the JSON object are part of
-// a command's description.
-func (p *page) formats(c cmd.CommandDoc) {
+// output says what --format can be, and what the JSON objects hold.
+func (p *page) output(c cmd.CommandDoc) {
 	switch {
 	case len(c.Formats) > 1:
 		p.section("OUTPUT")
 		p.text("Results go to stdout in the format that --format names: " + strings.Join(c.Formats, ", ") +
-			". Everything else goes to stderr. With --json there is one object an item, also when it failed.")
+			". Everything else goes to stderr.")
 	case len(c.Formats) == 1:
 		p.section("OUTPUT")
 		p.text("Stdout carries the data. What happens is told on stderr, or with --events as JSON.")
 	}
+	if len(c.Results) == 0 {
+		return
+	}
+	p.raw(".Pp")
+	p.text("With --json each result is one object on one line, with these members. One that failed has the member error beside those that are known.")
+	for i, fields := range c.Results {
+		if i > 0 {
+			p.raw(".Pp")
+			p.text("Or:")
+		}
+		p.fields(fields)
+	}
+}
+
+func (p *page) fields(list []cmd.FieldDoc) {
+	width := 0
+	for _, f := range list {
+		width = max(width, len(f.Path))
+	}
+	var lines []string
+	for _, f := range list {
+		lines = append(lines, fmt.Sprintf("%-*s  %s", width, f.Path, f.Type))
+	}
+	p.literal(lines)
 }
 
 func (p *page) environment(c cmd.CommandDoc) {
