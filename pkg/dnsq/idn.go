@@ -23,10 +23,7 @@ func ParseName(s string) (string, error) {
 		_, err := AbsoluteName(s)
 		return s, err
 	}
-	labels := strings.FieldsFunc(s, isDot)
-	if strings.Count(strings.Map(dotOnly, s), ".") > len(labels) {
-		return "", &NameError{s, "empty label"}
-	}
+	labels := strings.Split(strings.Map(fullStop, s), ".")
 	for i, label := range labels {
 		if isASCII(label) {
 			continue
@@ -38,9 +35,6 @@ func ParseName(s string) (string, error) {
 		labels[i] = a
 	}
 	name := strings.Join(labels, ".")
-	if strings.IndexFunc(s[len(s)-lastRuneLen(s):], isDot) >= 0 {
-		name += "."
-	}
 	_, err := AbsoluteName(name)
 	return name, err
 }
@@ -65,15 +59,13 @@ func UnicodeName(name string) string {
 	return strings.Join(labels, ".")
 }
 
-// isDot tells the full stop and the characters IDNA takes for one (RFC 3490 section 3.1).
-func isDot(r rune) bool { return r == '.' || r == 0x3002 || r == 0xff0e || r == 0xff61 }
-
-// dotOnly keeps the characters that separate labels, as full stops.
-func dotOnly(r rune) rune {
-	if isDot(r) {
+// fullStop maps the characters that IDNA takes for a full stop to it (RFC 3490 section 3.1).
+func fullStop(r rune) rune {
+	switch r {
+	case 0x3002, 0xff0e, 0xff61:
 		return '.'
 	}
-	return -1
+	return r
 }
 
 func isASCII(s string) bool {
@@ -83,13 +75,4 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
-}
-
-// lastRuneLen is the length in octets of the last character of s.
-func lastRuneLen(s string) int {
-	r := []rune(s)
-	if len(r) == 0 {
-		return 0
-	}
-	return len(string(r[len(r)-1]))
 }
