@@ -318,7 +318,9 @@ func TestHTTPSBadReply(t *testing.T) {
 		h    http.HandlerFunc
 		want error
 	}{
-		{"503", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[31mbusy", http.StatusServiceUnavailable) }, dnsq.ErrServerFailure},
+		{"503", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "\x1b[31mbusy", http.StatusServiceUnavailable)
+		}, dnsq.ErrServerFailure},
 		{"a web page", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, dnsq.ErrServerFailure},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://127.0.0.1:1/", http.StatusFound)
