@@ -73,6 +73,9 @@ func newRootCmd(e *env) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	add(groupSockets,
+		newDgramCmd(e),
+	)
 	add(groupNames,
 		newDNSQueryCmd(e),
 		newIPAddrCmd(e),

@@ -227,15 +227,8 @@ func Reason(err error) string {
 	case *net.AddrError:
 		return e.Err
 	}
-	if errors.Is(err, context.DeadlineExceeded) && unwrapped(err) {
-		return "timed out"
-	}
-	if err == os.ErrDeadlineExceeded {
-		return "timed out"
+	if err == context.DeadlineExceeded || err.Error() == os.ErrDeadlineExceeded.Error() {
+		return "timed out" // package net has several errors of one text
 	}
 	return err.Error()
 }
-
-// unwrapped reports whether err wraps nothing, so that its text says no more
-// than its kind.
-func unwrapped(err error) bool { return errors.Unwrap(err) == nil }

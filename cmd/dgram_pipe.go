@@ -1,0 +1,266 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+type dgramPipeOptions struct {
+	dgramRecvOptions
+	input     inputFlags
+	listening bool
+	afterEOF  time.Duration
+	idle      time.Duration
+}
+
+func newDgramPipeCmd(e *env) *cobra.Command {
+	var o dgramPipeOptions
+	c := &cobra.Command{
+		Use:   "pipe ADDR",
+		Short: "exchange datagrams with one peer through stdin and stdout",
+		Long: `Sends stdin to ADDR, cut into datagrams by --framing, and writes what comes back
+to stdout. With --listen it waits at ADDR and talks with whoever sends first.
+Datagrams have no end: after stdin has ended it goes on receiving until
+--after-stdin-eof, --idle-timeout, --count or a signal ends it.`,
+		Example: `  brio dgram pipe 127.0.0.1:5000
+  brio dgram pipe --listen :5000
+  printf 'a\nb\n' | brio dgram pipe --framing lines --after-stdin-eof 1s 127.0.0.1:5000
+  echo question | brio dgram pipe --count 1 unix:/tmp/service`,
+		Args: wantArgs(1, 2, "one address"),
+		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramPipe(ctx, e, &o, args) }),
+	}
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		f.BoolVarP(&o.listening, "listen", "l", false, "wait at ADDR, and talk with the first that sends")
+		o.input.addFraming(f)
+		f.BoolVarP(&o.input.noStdin, "no-stdin", "n", false, "do not read stdin")
+		f.IntVarP(&o.count, "count", "c", 0, "end after `N` received datagrams")
+		durationVar(f, &o.afterEOF, "after-stdin-eof", 0, "end with success `DURATION` after stdin has ended")
+		durationVar(f, &o.idle, "idle-timeout", 0, "give up when nothing has come or gone for `DURATION`")
+		o.addSource(f)
+		o.printFlags.add(f)
+	})
+	o.addListen(c)
+	o.addSocket(c)
+	completeFraming(c)
+	return exits(pipesData(c),
+		statusLine{statusNotFound, "no such name"},
+		statusLine{statusRefused, "refused: nobody receives there"},
+		statusLine{statusTimeout, "time-out: nothing came or went"},
+		statusLine{statusUnreachable, ""},
+		statusLine{statusLocalAddr, ""},
+		statusLine{statusDenied, ""},
+	)
+}
+
+// A dgramPipe joins stdin and stdout with the datagrams of one peer.
+type dgramPipe struct {
+	receiving
+	o     *dgramPipeOptions
+	peer  socket.PacketAddr // to send to; zero where the socket is connected
+	known chan struct{}     // closed when there is somebody to send to
+	sent  chan error        // the end of stdin
+	moved chan struct{}     // something came or went
+}
+
+func runDgramPipe(ctx context.Context, e *env, o *dgramPipeOptions, args []string) error {
+	out, err := e.openSink("")
+	if err != nil {
+		return err
+	}
+	p := &dgramPipe{o: o, known: make(chan struct{}), sent: make(chan error, 1), moved: make(chan struct{}, 1)}
+	p.receiving = receiving{o: &o.dgramRecvOptions, e: e, out: bufio.NewWriterSize(out, 64<<10), start: time.Now()}
+	end, err := p.open(ctx, args)
+	if err != nil {
+		return errors.Join(err, out.Close())
+	}
+	defer end()
+	ctx, stop := watchSink(ctx, out)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer interruptible(ctx, p.s)()
+	go p.sendStdin(ctx)
+	go p.watch(ctx, cancel)
+	err = p.receive(ctx)
+	if errors.Is(err, errPipeDone) {
+		err = nil
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	o.events.send("closed", recvTotals{Datagrams: p.n, Bytes: p.bytes, Drops: o.reportDrops(e, p.s)})
+	return err
+}
+
+// errPipeDone ends the exchange with success.
+var errPipeDone = errors.New("done")
+
+func (p *dgramPipe) open(ctx context.Context, args []string) (end func(), err error) {
+	if p.o.listening {
+		p.s, end, err = p.o.dgramRecvOptions.open(ctx, p.e, args)
+		return end, err
+	}
+	a, err := parseAddressArgs(args, useConnect)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := p.o.config()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.o.events.open(p.e); err != nil {
+		return nil, err
+	}
+	if p.s, err = p.o.connect(ctx, a, cfg); err != nil {
+		_ = p.o.events.close() // the first error says more
+		return nil, err
+	}
+	close(p.known)
+	return func() {
+		_ = p.s.Close()        // everything has been sent
+		_ = p.o.events.close() // its failures are given up
+	}, nil
+}
+
+// sendStdin sends stdin once there is somebody to send it to.
+func (p *dgramPipe) sendStdin(ctx context.Context) { p.sent <- p.sendFrames(ctx) }
+
+func (p *dgramPipe) sendFrames(ctx context.Context) error {
+	select {
+	case <-p.known:
+	case <-ctx.Done():
+		return nil
+	}
+	if p.o.input.noStdin || p.e.stdin != nil && socket.ClassifyInput(p.e.stdin) == socket.NoInput {
+		<-ctx.Done() // there is no stdin that could end
+		return nil
+	}
+	in, err := p.o.input.open(ctx, p.e)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	var b []byte
+	for {
+		b, err = in.next(b)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return inputFailure(err)
+		}
+		if n, err := p.s.SendTo(b, p.peer); err != nil {
+			return err
+		} else if p.o.events.on() {
+			p.o.events.send("datagram", datagramEvent{To: p.to(), Length: n})
+		}
+		p.touch()
+	}
+}
+
+// to is the address of the peer.
+func (p *dgramPipe) to() string {
+	if p.peer.IsZero() {
+		return p.s.Remote().String()
+	}
+	return p.peer.String()
+}
+
+// touch notes that something came or went.
+func (p *dgramPipe) touch() {
+	select {
+	case p.moved <- struct{}{}:
+	default:
+	}
+}
+
+// watch ends ctx after the time-outs, and when sending failed.
+func (p *dgramPipe) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+	var idle, late <-chan time.Time
+	for {
+		if p.o.idle > 0 {
+			idle = time.After(p.o.idle)
+		}
+		select {
+		case <-p.moved:
+		case <-idle:
+			cancel(fmt.Errorf("%w", &timeoutError{"nothing coming or going", p.o.idle}))
+			return
+		case err := <-p.sent:
+			if err != nil {
+				cancel(packetOrLocal(err, p.to()))
+				return
+			}
+			if p.o.afterEOF > 0 {
+				late = time.After(p.o.afterEOF)
+			}
+		case <-late:
+			cancel(errPipeDone)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// packetOrLocal explains an error of sending, unless it is one of the input.
+func packetOrLocal(err error, target string) error {
+	var f *failure
+	if errors.As(err, &f) {
+		return err
+	}
+	return packetFailure("send", target, err)
+}
+
+// receive prints what the peer sends.
+func (p *dgramPipe) receive(ctx context.Context) error {
+	buf := make([]byte, p.o.size)
+	for p.o.count == 0 || p.n < p.o.count {
+		if err := waitFor(ctx, p.s, 0); err != nil {
+			return err
+		}
+		n, from, truncated, err := p.s.ReceiveFrom(buf)
+		if err = received(ctx, err); err != nil && ctx.Err() == nil {
+			return packetFailure("receive", p.to(), err)
+		} else if err != nil {
+			return err
+		}
+		if !p.fromPeer(from) {
+			continue
+		}
+		p.touch()
+		if err := p.take(socket.Message{Data: buf, N: n, Addr: from, Truncated: truncated}); err != nil {
+			return err
+		}
+		if err := p.out.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fromPeer makes the first sender the peer, and leaves the others out.
+func (p *dgramPipe) fromPeer(from socket.PacketAddr) bool {
+	if !p.o.listening {
+		return true
+	}
+	select {
+	case <-p.known:
+		return from == p.peer
+	default:
+	}
+	p.peer = from
+	if !from.IsZero() {
+		close(p.known)
+	}
+	return true
+}

@@ -1,0 +1,378 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+type dgramSendOptions struct {
+	dgramFlags
+	printFlags
+	input    inputFlags
+	count    int
+	interval time.Duration
+	rate     int
+	wait     time.Duration
+	replies  int
+}
+
+// sendBatch is how many datagrams are handed to the system at once when they
+// are there already.
+const sendBatch = 64
+
+func newDgramSendCmd(e *env) *cobra.Command {
+	var o dgramSendOptions
+	c := &cobra.Command{
+		Use:   "send ADDR...",
+		Short: "send datagrams, and wait for replies if asked to",
+		Long: `Sends stdin, or what --data or --file give, to each ADDR: as one datagram, or cut
+by --framing. With --wait it waits for replies and prints them; when none comes in
+that time the status is 5, and when the peer's system refuses it is 4.`,
+		Example: `  echo hello | brio dgram send 127.0.0.1:5000
+  brio dgram send --data ping --wait 2s 127.0.0.1:5000
+  printf 'a\nb\n' | brio dgram send --framing lines 127.0.0.1:5000 127.0.0.1:5001
+  brio dgram send --broadcast --data hello --wait 1s --replies 0 255.255.255.255:9999
+  brio dgram send --data-encoding hex --data 0a0b0c 127.0.0.1:5000`,
+		Args: wantArgs(1, -1, "addresses to send to"),
+		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramSend(ctx, e, &o, args) }),
+	}
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		o.input.add(f)
+		f.IntVarP(&o.count, "count", "c", 1, "send everything `N` times")
+		durationVar(f, &o.interval, "interval", time.Second, "with --count, wait `DURATION` in between")
+		f.IntVar(&o.rate, "rate", 0, "send at most `N` datagrams a second")
+		o.addSource(f)
+	})
+	flagGroup(c, "Replies", func(f *pflag.FlagSet) {
+		durationVar(f, &o.wait, "wait", 0, "wait up to `DURATION` for replies; status 5 if none comes")
+		f.IntVar(&o.replies, "replies", 1, "end after `N` replies from a peer (0: take all that come in time)")
+		o.printFlags.add(f)
+	})
+	o.addSocket(c)
+	completeFraming(c)
+	c.MarkFlagsMutuallyExclusive("data", "file")
+	return exits(answers(c),
+		statusLine{statusNotFound, "no such name"},
+		statusLine{statusRefused, "refused: nobody receives there"},
+		statusLine{statusTimeout, "no reply in time"},
+		statusLine{statusUnreachable, ""},
+		statusLine{statusLocalAddr, ""},
+		statusLine{statusDenied, "not permitted, such as broadcast without --broadcast"},
+		statusLine{statusPartial, "some of several addresses failed"},
+	)
+}
+
+// A sendResult is what sending to one address came to.
+type sendResult struct {
+	Target    string           `json:"target"`
+	Local     string           `json:"local"`
+	Datagrams int              `json:"datagrams"`
+	Bytes     int64            `json:"bytes"`
+	Millis    float64          `json:"elapsed_ms"`
+	Replies   []datagramResult `json:"replies"`
+}
+
+// A sending is the work for one address.
+type sending struct {
+	o      *dgramSendOptions
+	e      *env
+	a      address
+	s      *socket.DatagramSocket
+	result sendResult
+	start  time.Time
+	last   time.Time // of the last datagram sent
+	err    error
+}
+
+func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []string) error {
+	if o.count < 1 || o.replies < 0 || o.rate < 0 {
+		return usagef("--count is at least 1, --replies and --rate at least 0")
+	}
+	cfg, err := o.config()
+	if err != nil {
+		return err
+	}
+	targets := make([]*sending, len(args))
+	for i, s := range args {
+		a, err := parseAddress(s, useConnect)
+		if err != nil {
+			return err
+		}
+		targets[i] = &sending{o: o, e: e, a: a, result: sendResult{Target: a.String(), Replies: []datagramResult{}}}
+	}
+	if err := o.events.open(e); err != nil {
+		return err
+	}
+	defer o.events.close()
+	for _, t := range targets {
+		t.open(ctx, cfg)
+		defer t.close()
+	}
+	err = o.sendAll(ctx, e, targets)
+	if err == nil {
+		o.collect(ctx, targets)
+	}
+	return o.finish(e, targets, err)
+}
+
+func (t *sending) open(ctx context.Context, cfg socket.PacketConfig) {
+	t.start = time.Now()
+	if t.s, t.err = t.o.connect(ctx, t.a, cfg); t.err == nil {
+		interruptible(ctx, t.s)
+		t.result.Local = t.s.LocalAddr().String()
+	}
+}
+
+func (t *sending) close() {
+	if t.s != nil {
+		_ = t.s.Close() // everything has been sent
+	}
+}
+
+// sendAll sends the input to all targets, --count times.
+func (o *dgramSendOptions) sendAll(ctx context.Context, e *env, targets []*sending) error {
+	in, err := o.input.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	kept, err := o.sendInput(ctx, in, targets)
+	for n := 1; n < o.count && err == nil; n++ {
+		if err = sleep(ctx, o.interval); err == nil {
+			err = o.sendBatch(ctx, kept, targets)
+		}
+	}
+	return err
+}
+
+// sendInput sends the input once. With --count it returns the datagrams, which
+// the input cannot give again.
+func (o *dgramSendOptions) sendInput(ctx context.Context, in *frames, targets []*sending) (kept [][]byte, err error) {
+	pool := make([][]byte, sendBatch)
+	for {
+		n := 0
+		for n < sendBatch && err == nil && (n == 0 || !in.waiting()) {
+			pool[n], err = in.next(pool[n])
+			if err == nil {
+				n++
+			}
+		}
+		if ctx.Err() != nil {
+			return kept, context.Cause(ctx)
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return kept, inputFailure(err)
+		}
+		if o.count > 1 {
+			for _, b := range pool[:n] {
+				kept = append(kept, append([]byte(nil), b...))
+			}
+		}
+		if serr := o.sendBatch(ctx, pool[:n], targets); serr != nil {
+			return kept, serr
+		}
+		if err != nil {
+			return kept, nil
+		}
+	}
+}
+
+// inputFailure says that reading stdin or the file failed.
+func inputFailure(err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		return err
+	}
+	return &failure{err: plainCause(err), target: "stdin", op: "read", status: statusLocalIO}
+}
+
+// sendBatch sends the datagrams to every target that has not failed, not faster
+// than --rate. It fails when no target is left.
+func (o *dgramSendOptions) sendBatch(ctx context.Context, batch [][]byte, targets []*sending) error {
+	for len(batch) > 0 {
+		part := batch
+		if o.rate > 0 {
+			part = batch[:min(len(batch), max(1, o.rate/50))] // in steps of at least 20 ms
+		}
+		alive := false
+		for _, t := range targets {
+			if t.err == nil {
+				t.send(ctx, part)
+			}
+			alive = alive || t.err == nil
+		}
+		if !alive {
+			return nil
+		}
+		batch = batch[len(part):]
+		if o.rate > 0 {
+			if err := sleep(ctx, time.Duration(len(part))*time.Second/time.Duration(o.rate)); err != nil {
+				return err
+			}
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func (t *sending) send(ctx context.Context, batch [][]byte) {
+	ms := make([]socket.Message, len(batch))
+	for i, b := range batch {
+		ms[i].Data = b
+	}
+	n, err := t.s.SendBatch(ms)
+	for _, m := range ms[:n] {
+		t.result.Bytes += int64(m.N)
+		if t.o.events.on() {
+			t.o.events.send("datagram", datagramEvent{To: t.a.String(), Length: m.N})
+		}
+	}
+	t.result.Datagrams += n
+	t.last = time.Now()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		t.err = packetFailure("send", t.a.String(), err)
+	}
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// collect waits for the replies to all targets at once. Printing is left to
+// one goroutine.
+func (o *dgramSendOptions) collect(ctx context.Context, targets []*sending) {
+	done := make(chan struct{})
+	replies := make(chan reply)
+	for _, t := range targets {
+		go func() {
+			if t.err == nil {
+				t.err = t.receive(ctx, replies)
+			}
+			done <- struct{}{}
+		}()
+	}
+	for left := len(targets); left > 0; {
+		select {
+		case r := <-replies:
+			r.printed <- r.from.print(r.m)
+		case <-done:
+			left--
+		}
+	}
+}
+
+// A reply is a datagram on its way to be printed.
+type reply struct {
+	from    *sending
+	m       socket.Message
+	printed chan error
+}
+
+// noticeRefusal is how long to look for a refusal when no reply is awaited. On
+// this host it has come before send returns.
+const noticeRefusal = time.Millisecond
+
+// receive waits for replies, or where none is wanted looks whether the peer's
+// system has refused.
+func (t *sending) receive(ctx context.Context, replies chan<- reply) error {
+	buf := make([]byte, t.o.size)
+	deadline := t.last.Add(t.o.wait)
+	if t.o.wait == 0 {
+		deadline = time.Now().Add(noticeRefusal)
+	}
+	for t.o.wait == 0 || t.o.replies == 0 || len(t.result.Replies) < t.o.replies {
+		if err := waitFor(ctx, t.s, max(time.Until(deadline), 1)); err != nil {
+			return at(t.a.String(), err)
+		}
+		n, from, truncated, err := t.s.ReceiveFrom(buf)
+		if err = received(ctx, err); errors.Is(err, errNothingCame) {
+			break
+		} else if err != nil {
+			return packetFailure("receive", t.a.String(), err)
+		}
+		if t.o.wait == 0 {
+			return nil // a reply nobody asked for
+		}
+		r := reply{t, socket.Message{Data: buf, N: n, Addr: from, Truncated: truncated}, make(chan error, 1)}
+		replies <- r
+		if err := <-r.printed; err != nil {
+			return err
+		}
+	}
+	if t.o.wait > 0 && len(t.result.Replies) < max(t.o.replies, 1) {
+		return t.silence()
+	}
+	return nil
+}
+
+// silence is the failure of a peer that sent too few replies.
+func (t *sending) silence() error {
+	f := &failure{err: &timeoutError{"waiting for a reply", t.o.wait}, op: "receive", target: t.a.String(), status: statusTimeout, kind: "no-reply"}
+	if got := len(t.result.Replies); got > 0 {
+		f.err = fmt.Errorf("only %d of %d replies came in %v", got, t.o.replies, t.o.wait)
+	}
+	return f
+}
+
+// print keeps a reply for JSON, or prints it.
+func (t *sending) print(m socket.Message) error {
+	t.o.events.send("datagram", receivedEvent(m))
+	if m.Truncated {
+		t.e.note("%s: a datagram was longer than %d bytes and cut", m.Addr, len(m.Data))
+	}
+	t.result.Replies = append(t.result.Replies, newDatagramResult(m, t.o.encoding, t.last))
+	if t.e.format != "text" {
+		return nil
+	}
+	return t.o.print(t.e.out, m)
+}
+
+// finish prints the results and returns the failure of the run.
+func (o *dgramSendOptions) finish(e *env, targets []*sending, err error) error {
+	failed := 0
+	var first error
+	for _, t := range targets {
+		if t.err == nil {
+			t.err = err
+		}
+		t.result.Millis = float64(time.Since(t.start).Microseconds()) / 1000
+		e.verbosef("%s: sent %d datagrams, %d bytes; %d replies", t.a, t.result.Datagrams, t.result.Bytes, len(t.result.Replies))
+		if e.format != "text" {
+			if werr := emitFailed(e, t.result, t.err, nil); werr != nil {
+				return werr
+			}
+		}
+		if t.err == nil {
+			continue
+		}
+		failed++
+		o.events.send("error", errorObjectOf(t.err, statusOf(t.err)))
+		if first == nil {
+			first = t.err
+		} else {
+			e.report(t.err, statusOf(t.err))
+		}
+	}
+	if err == nil && failed > 0 && failed < len(targets) {
+		return &failure{err: first, status: statusPartial}
+	}
+	return first
+}
