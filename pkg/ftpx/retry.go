@@ -23,6 +23,7 @@ type Session struct {
 	Config Config
 	Retry  Retry
 	client *Client
+	cost   time.Duration // of opening it
 }
 
 // Client returns a live session, and opens one when there is none.
@@ -31,9 +32,10 @@ func (s *Session) Client(ctx context.Context) (*Client, error) {
 		return s.client, nil
 	}
 	_ = s.Close() // dead already
+	start := time.Now()
 	c, err := Dial(ctx, s.Config)
 	if err == nil {
-		s.client = c
+		s.client, s.cost = c, time.Since(start)
 	}
 	return c, err
 }
