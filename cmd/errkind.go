@@ -13,6 +13,9 @@ func kindOf(err error, s status) string {
 	if errors.As(err, &f) && f.kind != "" {
 		return f.kind
 	}
+	if _, kind := ftpStatus(err); kind != "" {
+		return kind
+	}
 	if kind := dnsKind(err); kind != "" {
 		return kind
 	}

@@ -98,6 +98,9 @@ func statusOf(err error) status {
 	case errors.As(err, &out):
 		return statusLocalIO
 	}
+	if s, _ := ftpStatus(err); s != 0 {
+		return s
+	}
 	if s := dnsStatus(err); s != 0 {
 		return s
 	}

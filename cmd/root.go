@@ -80,6 +80,12 @@ func newRootCmd(e *env) *cobra.Command {
 		newDNSQueryCmd(e),
 		newIPAddrCmd(e),
 	)
+	add(groupFiles,
+		newFTPGetCmd(e),
+		newFTPPutCmd(e),
+		newFTPLsCmd(e),
+		newFTPTransferCmd(e),
+	)
 	add(groupItself,
 		newConfigCmd(e),
 		newCompletionCmd(e),

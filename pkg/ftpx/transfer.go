@@ -41,6 +41,10 @@ type TransferOptions struct {
 	ClearData bool
 	// StartTimeout bounds the start of a direct transfer. Zero means 15 s.
 	StartTimeout time.Duration
+	// Retry says how often to begin again. Attempt is told before each attempt,
+	// counting from zero; nil means nobody.
+	Retry   Retry
+	Attempt func(n int)
 	// Rate and Progress are those of a relay.
 	Rate     int64
 	Progress func(moved int64)
@@ -57,29 +61,42 @@ type TransferResult struct {
 }
 
 // Transfer copies a file from one server to another: directly (FXP) when both
-// allow it, otherwise through this process, without touching the disk.
+// allow it, otherwise through this process, without touching the disk. What is
+// left of a failed attempt is overwritten by the next.
 func Transfer(ctx context.Context, from, to Endpoint, opt TransferOptions) (TransferResult, error) {
 	src, dst := &Session{Config: from.Config}, &Session{Config: to.Config}
 	defer src.Close()
 	defer dst.Close()
-	t := &transfer{ctx: ctx, from: from.File, to: to.File, opt: opt}
-	t.opt.StartTimeout = orDefault(opt.StartTimeout, fxpStart)
-	if opt.FXP != FXPNever {
-		if err := t.open(src, dst); err != nil {
+	for attempt := 0; ; attempt++ {
+		if opt.Attempt != nil {
+			opt.Attempt(attempt)
+		}
+		t := &transfer{ctx: ctx, from: from.File, to: to.File, opt: opt, result: TransferResult{Bytes: -1}}
+		t.opt.StartTimeout = orDefault(opt.StartTimeout, fxpStart)
+		err := t.run(src, dst)
+		if err == nil || attempt >= opt.Retry.Times || !Temporary(err) || ctx.Err() != nil || !opt.Retry.wait(ctx, attempt, err) {
 			return t.result, err
 		}
+	}
+}
+
+func (t *transfer) run(src, dst *Session) error {
+	if t.opt.FXP != FXPNever {
+		if err := t.open(src, dst); err != nil {
+			return err
+		}
 		err := t.direct()
-		if err == nil || opt.FXP == FXPOnly || t.final() {
+		if err == nil || t.opt.FXP == FXPOnly || t.final() {
 			t.result.Via = "fxp"
-			return t.result, err
+			return err
 		}
 		t.result.FXPError = err
 	}
 	if err := t.open(src, dst); err != nil { // again, if the attempt cost a session
-		return t.result, err
+		return err
 	}
 	t.result.Via = "relay"
-	return t.result, t.relay()
+	return t.relay()
 }
 
 type transfer struct {

@@ -1,0 +1,361 @@
+package cmd
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/brio-net/brio/pkg/ftpx"
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+// ftpFlags are the flags of every FTP command: how to reach a server, how to
+// log in, who opens the data connections.
+type ftpFlags struct {
+	dial dialFlags
+
+	user, password, passwordFile string
+	account, netrc               string
+
+	security           string
+	caFile             string
+	insecure           bool
+	certFile, keyFile  string
+	tlsMin, tlsMax     string
+	clearData          bool
+	data               string
+	active             bool
+	activeAddr, ports  string
+	noEPSV, noMLSD     bool
+	rawNames, text     bool
+	eol                string
+	replyTimeout, idle time.Duration
+	retries            int
+	retryDelay         time.Duration
+	rate               int64
+}
+
+// add defines the flags in their groups.
+func (o *ftpFlags) add(c *cobra.Command) {
+	o.dial.add(c)
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		durationVar(f, &o.replyTimeout, "reply-timeout", ftpx.DefaultReplyTimeout, "wait at most `DURATION` for a reply")
+		durationVar(f, &o.idle, "idle-timeout", ftpx.DefaultIdleTimeout, "give up when no data moves for `DURATION`")
+		f.IntVar(&o.retries, "retries", 3, "try again `N` times after a broken connection, a time-out or a 4xx reply")
+		durationVar(f, &o.retryDelay, "retry-delay", time.Second, "wait `DURATION` before the second attempt, twice as long before each further one")
+		sizeVar(f, &o.rate, "rate", 0, "move at most `SIZE` bytes a second")
+	})
+	flagGroup(c, "Login", func(f *pflag.FlagSet) {
+		f.StringVarP(&o.user, "user", "u", "", "log in as `NAME` (default: of the URL, of .netrc, anonymous)")
+		f.StringVar(&o.password, "password", "", "log in with `PASSWORD`; better in the environment or a file")
+		f.StringVar(&o.passwordFile, "password-file", "", "read the password from the first line of `FILE`")
+		f.StringVar(&o.account, "account", "", "answer a server that asks for an account with `NAME`")
+		f.StringVar(&o.netrc, "netrc", "auto", "look logins up in `FILE` (auto: ~/.netrc if there; none)")
+		secretFlag(f, "password")
+	})
+	flagGroup(c, "TLS", func(f *pflag.FlagSet) {
+		enumVar(f, &o.security, "tls", "auto", []string{"auto", "off", "try", "explicit", "implicit"}, "protect the session: `HOW` (auto: implicit for ftps://, else off)")
+		f.StringVar(&o.caFile, "ca-file", "", "trust the certificates in `FILE` instead of the system's")
+		f.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
+		f.StringVar(&o.certFile, "certificate", "", "show the certificate in `FILE` to the server")
+		f.StringVar(&o.keyFile, "key", "", "private key of --certificate, when in another `FILE`")
+		enumVar(f, &o.tlsMin, "tls-min", "1.2", []string{"1.0", "1.1", "1.2", "1.3"}, "lowest TLS `VERSION`")
+		enumVar(f, &o.tlsMax, "tls-max", "1.3", []string{"1.0", "1.1", "1.2", "1.3"}, "highest TLS `VERSION`")
+		f.BoolVar(&o.clearData, "clear-data", false, "leave the data connections of a TLS session in clear")
+	})
+	flagGroup(c, "Data", func(f *pflag.FlagSet) {
+		enumVar(f, &o.data, "data", "auto", []string{"auto", "passive", "active", "active-first"}, "who opens data connections: `MODE` (auto: passive, then active)")
+		f.BoolVar(&o.active, "active", false, "let the server open data connections (the same as --data active)")
+		f.StringVar(&o.activeAddr, "active-address", "", "tell the server to connect to `ADDR` in active mode")
+		f.StringVar(&o.ports, "active-ports", "", "listen on one of the ports `LOW-HIGH` in active mode")
+		f.BoolVar(&o.noEPSV, "no-epsv", false, "use PASV and PORT at once")
+		f.BoolVar(&o.noMLSD, "no-mlsd", false, "list directories with LIST only")
+		f.BoolVar(&o.rawNames, "raw-names", false, "do not ask the server for UTF-8 names")
+	})
+}
+
+// addText defines the flags of text mode.
+func (o *ftpFlags) addText(f *pflag.FlagSet) {
+	f.BoolVarP(&o.text, "text", "a", false, "move lines of text and convert their ends (TYPE A)")
+}
+
+// config is the configuration for the server of u.
+func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
+	cfg := ftpx.Config{
+		Account: o.account, NoEPSV: o.noEPSV, NoMLSD: o.noMLSD, RawNames: o.rawNames, ClearData: o.clearData,
+		ConnectTimeout: unlimited(o.dial.connectTimeout), ReplyTimeout: unlimited(o.replyTimeout), IdleTimeout: unlimited(o.idle),
+	}
+	sock, err := o.dial.config()
+	if err != nil {
+		return cfg, err
+	}
+	alive := true // a long transfer leaves the control connection idle
+	if sock.Options.KeepAlive == nil {
+		sock.Options.KeepAlive = &alive
+	}
+	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := socket.Dial(ctx, network, addr, sock)
+		if err != nil {
+			return nil, err
+		}
+		return c.NetConn(), nil // bare, so that bytes can be spliced
+	}
+	if cfg.Security, err = o.securityOf(u); err != nil {
+		return cfg, err
+	}
+	if cfg.TLS, err = o.tlsConfig(); err != nil {
+		return cfg, err
+	}
+	if err := o.setData(&cfg); err != nil {
+		return cfg, err
+	}
+	if e.verbose > 1 || e.debug {
+		cfg.Debug = dialogueWriter{e}
+	}
+	cfg = u.Apply(cfg)
+	cfg.Security, err = o.securityOf(u)
+	if err != nil {
+		return cfg, err
+	}
+	return cfg, o.setLogin(&cfg)
+}
+
+// unlimited turns the "none" of a flag into a very long time: zero means the
+// default to the library.
+func unlimited(d time.Duration) time.Duration {
+	if d == 0 {
+		return 1 << 62
+	}
+	return d
+}
+
+// dialogueWriter shows the dialogue line by line.
+type dialogueWriter struct{ e *env }
+
+func (d dialogueWriter) Write(p []byte) (int, error) {
+	d.e.detail("%s", strings.TrimRight(string(p), "\n"))
+	return len(p), nil
+}
+
+func (o *ftpFlags) securityOf(u ftpx.URL) (ftpx.Security, error) {
+	switch o.security {
+	case "off":
+		if u.Secure {
+			return 0, usagef("--tls off contradicts ftps://")
+		}
+		return ftpx.Plain, nil
+	case "try":
+		return ftpx.TryTLS, nil
+	case "explicit":
+		return ftpx.ExplicitTLS, nil
+	case "implicit":
+		return ftpx.ImplicitTLS, nil
+	}
+	if u.Secure {
+		return ftpx.ImplicitTLS, nil
+	}
+	return ftpx.Plain, nil
+}
+
+func (o *ftpFlags) tlsConfig() (*tls.Config, error) {
+	cfg := &tls.Config{InsecureSkipVerify: o.insecure, MinVersion: tlsVersion(o.tlsMin), MaxVersion: tlsVersion(o.tlsMax)}
+	if o.caFile != "" {
+		text, err := os.ReadFile(o.caFile)
+		if err != nil {
+			return nil, usagef("--ca-file: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(text) {
+			return nil, usagef("--ca-file %s holds no certificate", o.caFile)
+		}
+	}
+	if o.certFile != "" {
+		key := o.keyFile
+		if key == "" {
+			key = o.certFile
+		}
+		cert, err := tls.LoadX509KeyPair(o.certFile, key)
+		if err != nil {
+			return nil, usagef("--certificate: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	return cfg, nil
+}
+
+func tlsVersion(s string) uint16 {
+	switch s {
+	case "1.0":
+		return tls.VersionTLS10
+	case "1.1":
+		return tls.VersionTLS11
+	case "1.2":
+		return tls.VersionTLS12
+	}
+	return tls.VersionTLS13
+}
+
+func (o *ftpFlags) setData(cfg *ftpx.Config) (err error) {
+	switch {
+	case o.active && o.data != "auto" && o.data != "active":
+		return usagef("--active contradicts --data %s", o.data)
+	case o.active || o.data == "active":
+		cfg.Data = ftpx.DataActive
+	case o.data == "passive":
+		cfg.Data = ftpx.DataPassive
+	case o.data == "active-first":
+		cfg.Data = ftpx.DataActiveFirst
+	}
+	if o.activeAddr != "" {
+		if cfg.ActiveAddr, err = netip.ParseAddr(o.activeAddr); err != nil {
+			return usagef("--active-address: %w", err)
+		}
+	}
+	if o.ports == "" {
+		return nil
+	}
+	low, high, found := strings.Cut(o.ports, "-")
+	if !found {
+		high = low
+	}
+	a, err1 := strconv.ParseUint(low, 10, 16)
+	b, err2 := strconv.ParseUint(high, 10, 16)
+	if err1 != nil || err2 != nil || a == 0 || b < a {
+		return usagef("--active-ports %q is not a range of ports such as 50000-50010", o.ports)
+	}
+	cfg.ActivePorts = ftpx.PortRange{Low: uint16(a), High: uint16(b)}
+	return nil
+}
+
+// setLogin fills user and password: flag, URL, file, .netrc.
+func (o *ftpFlags) setLogin(cfg *ftpx.Config) error {
+	if o.user != "" {
+		if cfg.User != "" && cfg.User != o.user {
+			return usagef("--user %s contradicts the URL", o.user)
+		}
+		cfg.User = o.user
+	}
+	if o.password != "" {
+		cfg.Password = o.password
+	}
+	if o.passwordFile != "" {
+		text, err := os.ReadFile(o.passwordFile)
+		if err != nil {
+			return usagef("--password-file: %w", err)
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		cfg.Password = strings.TrimRight(line, "\r")
+	}
+	if strings.ContainsAny(cfg.User+cfg.Password+cfg.Account, "\r\n\x00") {
+		return usagef("line break or NUL in user, password or account")
+	}
+	if cfg.Password != "" {
+		return nil
+	}
+	return o.lookUpLogin(cfg)
+}
+
+// lookUpLogin asks the .netrc file.
+func (o *ftpFlags) lookUpLogin(cfg *ftpx.Config) error {
+	name := o.netrc
+	if name == "none" {
+		return nil
+	}
+	if name == "auto" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil // no home, no .netrc
+		}
+		name = filepath.Join(home, ".netrc")
+	}
+	text, err := os.ReadFile(name)
+	if o.netrc == "auto" && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return usagef("--netrc: %w", err)
+	}
+	n, err := ftpx.ParseNetrc(string(text))
+	if err != nil {
+		return usagef("%s: %w", name, err)
+	}
+	if entry, found := n.Find(cfg.Host, cfg.User); found {
+		cfg.User, cfg.Password = entry.Login, entry.Password
+		if cfg.Account == "" {
+			cfg.Account = entry.Account
+		}
+	}
+	return nil
+}
+
+// retry is the policy for the server of cfg; each wait is announced.
+func (o *ftpFlags) retry(e *env) ftpx.Retry {
+	return ftpx.Retry{Times: o.retries, Delay: o.retryDelay, Notify: func(err error, wait time.Duration) {
+		e.note("%v; trying again in %v", err, wait.Round(100*time.Millisecond))
+	}}
+}
+
+// mode is the transfer mode: of the URL, else of --text.
+func (o *ftpFlags) mode(u ftpx.URL) ftpx.Mode {
+	if u.Type == 'a' || o.text && u.Type == 0 {
+		return ftpx.Text
+	}
+	return ftpx.Binary
+}
+
+func (o *ftpFlags) lineEnd() ftpx.LineEnd {
+	switch o.eol {
+	case "crlf":
+		return ftpx.CRLF
+	case "keep":
+		return ftpx.KeepLineEnd
+	}
+	return ftpx.LF
+}
+
+// parseFTPURL reads a URL of the command line; the scheme may be left out.
+func parseFTPURL(s string) (ftpx.URL, error) {
+	text := s
+	if !strings.Contains(s, "://") {
+		text = "ftp://" + s
+	}
+	u, err := ftpx.ParseURL(text)
+	if err != nil {
+		return u, usagef("%w", err)
+	}
+	if err := validHost(u.Host); err != nil {
+		return u, usagef("%w", err)
+	}
+	return u, nil
+}
+
+// serverName names the server of cfg in messages and results, without secrets.
+func serverName(cfg ftpx.Config) string {
+	scheme := "ftp"
+	if cfg.Security == ftpx.ImplicitTLS {
+		scheme = "ftps"
+	}
+	return fmt.Sprintf("%s://%s", scheme, cfg.Addr())
+}
+
+// ftpURL is the URL of a path on the server of cfg, without secrets.
+func ftpURL(cfg ftpx.Config, path string) string {
+	escaped := strings.NewReplacer("%", "%25", " ", "%20", "?", "%3F", "#", "%23", "*", "%2A", "[", "%5B").Replace(path)
+	if rest, absolute := strings.CutPrefix(escaped, "/"); absolute {
+		escaped = "%2F" + rest
+	}
+	return serverName(cfg) + "/" + escaped
+}
