@@ -161,7 +161,7 @@ type ftpGetter struct {
 	sums    []ftpx.Checksum
 	report  *ftpReport
 	servers []*ftpServer
-	roots   []*os.Root
+	roots   []localDir
 	taken   map[string]string // local path to the remote file that has it
 }
 
@@ -205,7 +205,9 @@ func (g *ftpGetter) closeAll() {
 		_ = s.session.Close() // every file has told its outcome
 	}
 	for _, r := range g.roots {
-		_ = r.Close() // only a handle for names
+		if r.Root != nil {
+			_ = r.Close() // only a handle for names
+		}
 	}
 }
 
@@ -239,12 +241,19 @@ type getJob struct {
 	remote string
 	mode   ftpx.Mode
 	entry  *ftpx.Entry // nil when no listing told about it
-	dir    *os.Root
+	dir    localDir
 	local  string
 }
 
+// A localDir is a directory to fetch into. A dry run leaves one that does not
+// exist unopened.
+type localDir struct {
+	name string
+	*os.Root
+}
+
 // show is the local name for messages.
-func (j getJob) show() string { return filepath.Join(j.dir.Name(), j.local) }
+func (j getJob) show() string { return filepath.Join(j.dir.name, j.local) }
 
 // fetch fetches one file, with retries, and reports it.
 func (g *ftpGetter) fetch(ctx context.Context, session *ftpx.Session, j getJob) {
@@ -271,7 +280,7 @@ func (g *ftpGetter) fetch(ctx context.Context, session *ftpx.Session, j getJob) 
 		f.Attempts = attempt + 1
 		f.TLS = tlsOf(c)
 		opt.Resume = opt.Resume || attempt > 0
-		r, err := c.Get(ctx, j.remote, j.dir, j.local, opt)
+		r, err := c.Get(ctx, j.remote, j.dir.Root, j.local, opt)
 		f.note(r, j)
 		return err
 	})
@@ -300,7 +309,7 @@ func (f *ftpFile) note(r ftpx.GetResult, j getJob) {
 	f.setSum(r.Sum)
 	f.Partial = ""
 	if r.Partial != "" {
-		f.Partial = filepath.Join(j.dir.Name(), r.Partial)
+		f.Partial = filepath.Join(j.dir.name, r.Partial)
 	}
 }
 

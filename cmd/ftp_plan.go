@@ -25,7 +25,7 @@ type ftpPlan struct {
 
 // A localTree is a directory that mirrors a remote one.
 type localTree struct {
-	dir  *os.Root
+	dir  localDir
 	base string // below dir, "" for dir itself
 }
 
@@ -51,20 +51,20 @@ func (p *ftpPlan) add(ctx context.Context, u ftpx.URL) error {
 }
 
 // destination is where the file of u goes; the name is empty when u has none.
-func (p *ftpPlan) destination(u ftpx.URL) (*os.Root, string, error) {
+func (p *ftpPlan) destination(u ftpx.URL) (localDir, string, error) {
 	name, where := p.o.output, p.o.dir
 	if name != "" {
 		where, name = filepath.Dir(name), filepath.Base(name)
 	} else if base := path.Base("/" + u.Path); base != "/" && !strings.HasSuffix(u.Path, "/") {
 		safe, err := ftpx.SafeName(base)
 		if err != nil && u.Pattern == "" {
-			return nil, "", err
+			return localDir{}, "", err
 		}
 		name = safe
 	}
 	if !p.o.dryRun && p.o.output == "" {
 		if err := os.MkdirAll(where, 0o777); err != nil {
-			return nil, "", &outputError{where, plainCause(err)}
+			return localDir{}, "", &outputError{where, plainCause(err)}
 		}
 	}
 	dir, err := p.root(where)
@@ -72,23 +72,23 @@ func (p *ftpPlan) destination(u ftpx.URL) (*os.Root, string, error) {
 }
 
 // root opens a directory once.
-func (g *ftpGetter) root(where string) (*os.Root, error) {
+func (g *ftpGetter) root(where string) (localDir, error) {
 	for _, r := range g.roots {
-		if r.Name() == where {
+		if r.name == where {
 			return r, nil
 		}
 	}
 	r, err := os.OpenRoot(where)
-	if err != nil {
-		return nil, &outputError{where, plainCause(err)}
+	if err != nil && !(g.o.dryRun && errors.Is(err, fs.ErrNotExist)) {
+		return localDir{}, &outputError{where, plainCause(err)}
 	}
-	g.roots = append(g.roots, r)
-	return r, nil
+	g.roots = append(g.roots, localDir{where, r})
+	return localDir{where, r}, nil
 }
 
 // take adds a job unless another has its local name.
 func (p *ftpPlan) take(j getJob) error {
-	key := filepath.Join(j.dir.Name(), j.local)
+	key := filepath.Join(j.dir.name, j.local)
 	if other, taken := p.taken[key]; taken && other != j.remote {
 		return fmt.Errorf("%w: %s and %s would both become %s", ftpx.ErrUnsafeName, other, j.remote, key)
 	}
@@ -97,7 +97,7 @@ func (p *ftpPlan) take(j getJob) error {
 	return nil
 }
 
-func (p *ftpPlan) addMatches(ctx context.Context, c *ftpx.Client, u ftpx.URL, dir *os.Root) error {
+func (p *ftpPlan) addMatches(ctx context.Context, c *ftpx.Client, u ftpx.URL, dir localDir) error {
 	matches, err := c.Glob(ctx, u.Pattern)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (p *ftpPlan) addMatches(ctx context.Context, c *ftpx.Client, u ftpx.URL, di
 	return nil
 }
 
-func (p *ftpPlan) addMatch(ctx context.Context, c *ftpx.Client, u ftpx.URL, dir *os.Root, m ftpx.Match) error {
+func (p *ftpPlan) addMatch(ctx context.Context, c *ftpx.Client, u ftpx.URL, dir localDir, m ftpx.Match) error {
 	name, err := ftpx.SafeName(m.Entry.Name)
 	if err != nil {
 		return err
@@ -230,22 +230,25 @@ func localPath(base, relative string) (string, error) {
 
 // makeDir makes a directory of a tree. A symbolic link in its place is refused:
 // it could lead anywhere, and brio did not make it.
-func (p *ftpPlan) makeDir(dir *os.Root, local string, made map[string]bool) error {
+func (p *ftpPlan) makeDir(dir localDir, local string, made map[string]bool) error {
 	if local == "" || local == "." || made[local] {
 		return nil
 	}
 	made[local] = true
+	if dir.Root == nil {
+		return nil
+	}
 	info, err := dir.Lstat(local)
 	switch {
 	case err == nil && info.IsDir():
 		return nil
 	case err == nil && info.Mode()&fs.ModeSymlink != 0:
-		return fmt.Errorf("%w: %s is a symbolic link", ftpx.ErrUnsafeName, filepath.Join(dir.Name(), local))
+		return fmt.Errorf("%w: %s is a symbolic link", ftpx.ErrUnsafeName, filepath.Join(dir.name, local))
 	case p.o.dryRun:
 		return nil
 	}
 	if err := dir.Mkdir(local, 0o777); err != nil {
-		return &outputError{filepath.Join(dir.Name(), local), plainCause(err)}
+		return &outputError{filepath.Join(dir.name, local), plainCause(err)}
 	}
 	return nil
 }
@@ -284,6 +287,9 @@ func (p *ftpPlan) deleteOthers(ctx context.Context) {
 }
 
 func (p *ftpPlan) deleteBelow(ctx context.Context, t localTree) error {
+	if t.dir.Root == nil {
+		return nil
+	}
 	top := t.base
 	if top == "" {
 		top = "."
@@ -320,7 +326,7 @@ func (p *ftpPlan) deleteBelow(ctx context.Context, t localTree) error {
 }
 
 func (p *ftpPlan) deleteFile(ctx context.Context, t localTree, name string) {
-	f := ftpFile{File: filepath.Join(t.dir.Name(), name), Action: "deleted", Size: -1}
+	f := ftpFile{File: filepath.Join(t.dir.name, name), Action: "deleted", Size: -1}
 	if p.o.dryRun {
 		f.Action = "would-delete"
 		p.report.file(ctx, f, nil)

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 func setups() map[string]func(*testscript.Env) error {
 	return map[string]func(*testscript.Env) error{
 		"dns": setupDNS,
+		"ftp": setupFTP,
 	}
 }
 
