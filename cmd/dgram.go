@@ -292,21 +292,21 @@ func (p *printFlags) print(w io.Writer, m socket.Message) error {
 	return err
 }
 
-// A listeningEvent tells where a command listens.
-type listeningEvent struct {
+// A dgramListening tells where a command listens.
+type dgramListening struct {
 	Local  string `json:"local"`
 	Port   uint16 `json:"port,omitempty"`
 	Family string `json:"family"`
 }
 
 // ready tells in every way that s may be used.
-func (d *dgramFlags) ready(e *env, r *readyFlags, s *socket.DatagramSocket) (done func(), err error) {
+func (d *dgramFlags) ready(e *env, r *dgramReady, s *socket.DatagramSocket) (done func(), err error) {
 	local := s.LocalAddr()
 	port := local.Path
 	if local.AddrPort.IsValid() {
 		port = strconv.Itoa(int(local.AddrPort.Port()))
 	}
-	d.events.send("listening", listeningEvent{local.String(), local.AddrPort.Port(), string(s.AddressFamily())})
+	d.events.send("listening", dgramListening{local.String(), local.AddrPort.Port(), string(s.AddressFamily())})
 	e.verbosef("listening on %s", local)
 	return r.announce(local.String(), port)
 }
