@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
@@ -403,10 +402,7 @@ func (c *Certificate) SHA1() [20]byte { return sha1.Sum(c.Raw) }
 
 // Pin returns the SHA-256 of the public key in base64, the form of RFC 7469
 // and of curl --pinnedpubkey (without "sha256//").
-func (c *Certificate) Pin() string {
-	sum := sha256.Sum256(c.spki)
-	return base64.StdEncoding.EncodeToString(sum[:])
-}
+func (c *Certificate) Pin() string { return pinOf(c.spki) }
 
 // RawSPKI returns the encoded SubjectPublicKeyInfo.
 func (c *Certificate) RawSPKI() []byte { return c.spki }

@@ -61,24 +61,9 @@ func testdata(t testing.TB, name string) string {
 	return ""
 }
 
-// tool returns the path of a program. A missing one skips the test, or fails
-// it where CI=true.
-func tool(t testing.TB, name string) string {
+func limboCases(t *testing.T) []limboCase {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
-	return ""
-}
-
-func limboCases(t testing.TB) []limboCase {
-	t.Helper()
-	out, err := exec.Command(tool(t, "xz"), "-dc", testdata(t, "limbo-own.json.xz")).Output()
+	out, err := exec.Command(needTool(t, "xz"), "-dc", testdata(t, "limbo-own.json.xz")).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
