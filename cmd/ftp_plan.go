@@ -183,7 +183,7 @@ func (p *ftpPlan) addEntry(ctx context.Context, j getJob, top, remote string, e 
 	relative := strings.TrimPrefix(strings.TrimPrefix(remote, top), "/")
 	if !p.wanted(relative, e.Kind) {
 		if e.Kind == ftpx.KindDir {
-			return ftpx.SkipDir
+			return fs.SkipDir
 		}
 		return nil
 	}
@@ -210,7 +210,7 @@ func (p *ftpPlan) addEntry(ctx context.Context, j getJob, top, remote string, e 
 
 func skipIfDir(e ftpx.Entry) error {
 	if e.Kind == ftpx.KindDir {
-		return ftpx.SkipDir
+		return fs.SkipDir
 	}
 	return nil
 }

@@ -48,11 +48,11 @@ type Client struct {
 	sink        func(line string) error // takes the lines of a listing
 
 	// Learnt about the server.
-	dead                   error
-	noEPSV, noEPRT         bool
-	active, fellBack       bool
-	badChecksum            map[string]bool // commands that were refused
-	noMLSD, noSize, noREST bool
+	dead             error
+	noEPSV, noEPRT   bool
+	active, fellBack bool
+	badChecksum      map[string]bool // commands that were refused
+	noMLSD           bool
 }
 
 // Dial opens a session: connection, TLS, login. A refused login is a

@@ -87,6 +87,10 @@ func controlFailure(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("control connection closed by the server: %w", ErrTruncated)
 	}
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) { // such as vsftpd's dying words, in clear
+		return fmt.Errorf("%w: control connection: %w", ErrProtocol, err)
+	}
 	return fmt.Errorf("control connection: %w", err)
 }
 

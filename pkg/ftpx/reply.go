@@ -35,10 +35,9 @@ func (r Reply) Message() string {
 // Text returns all lines joined by newlines.
 func (r Reply) Text() string { return strings.Join(r.Lines, "\n") }
 
-func (r Reply) preliminary() bool  { return r.Code >= 100 && r.Code < 200 }
-func (r Reply) completed() bool    { return r.Code >= 200 && r.Code < 300 }
-func (r Reply) intermediate() bool { return r.Code >= 300 && r.Code < 400 }
-func (r Reply) failed() bool       { return r.Code >= 400 }
+func (r Reply) preliminary() bool { return r.Code >= 100 && r.Code < 200 }
+func (r Reply) completed() bool   { return r.Code >= 200 && r.Code < 300 }
+func (r Reply) failed() bool      { return r.Code >= 400 }
 
 // err returns the reply as an error about command when it is one.
 func (r Reply) err(command string) error {

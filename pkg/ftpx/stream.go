@@ -253,6 +253,10 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // told it (yet).
 func (s *Stream) Size() int64 { return s.want }
 
+// NetConn returns the data connection below TLS. Reading or writing it directly
+// goes past the count of bytes that Close relies on.
+func (s *Stream) NetConn() net.Conn { return s.d.raw }
+
 // Moved returns how many bytes went over the wire.
 func (s *Stream) Moved() int64 { return s.moved }
 

@@ -91,11 +91,15 @@ func (t *transfer) run(src, dst *Session) error {
 			return err
 		}
 		t.result.FXPError = err
+		if t.started {
+			// Servers end sessions after a failed transfer, and not at once.
+			_ = errors.Join(src.Close(), dst.Close())
+		}
 	}
-	if err := t.open(src, dst); err != nil { // again, if the attempt cost a session
+	if err := t.open(src, dst); err != nil {
 		return err
 	}
-	t.result.Via = "relay"
+	t.result.Via, t.result.Protected = "relay", false
 	return t.relay()
 }
 
@@ -106,6 +110,7 @@ type transfer struct {
 	opt      TransferOptions
 	result   TransferResult
 	noFile   bool // the source has no such file
+	started  bool // a direct transfer went as far as RETR
 }
 
 func (t *transfer) open(src, dst *Session) (err error) {
@@ -271,6 +276,7 @@ func (c *Client) openRemotePort(ip netip.Addr) (int, error) {
 // could empty the target.
 func (t *transfer) exchangeFile(size int64) error {
 	retr, stor := "RETR "+t.from, "STOR "+t.to
+	t.started = true
 	if err := t.src.ctl.send(retr); err != nil {
 		return t.src.die(err)
 	}

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 )
 
 // maxDepth bounds the recursion into a tree that a server describes.
 const maxDepth = 100
-
-// SkipDir is returned by the function of [Client.Walk] to leave a directory out.
-var SkipDir = errors.New("skip this directory")
 
 // An UnknownLinesError reports lines of a listing that make no sense and may
 // stand for files.
@@ -27,7 +25,7 @@ func (e *UnknownLinesError) Error() string {
 
 // Walk calls fn for each entry below dir, a directory before what is in it. It
 // follows no symbolic links. The error that fn returns ends the walk, except
-// [SkipDir]. A directory that cannot be listed, or whose listing holds lines
+// [fs.SkipDir]. A directory that cannot be listed, or whose listing holds lines
 // that make no sense, is given to failed, which may return nil to go on.
 func (c *Client) Walk(ctx context.Context, dir string, fn func(path string, e Entry) error, failed func(dir string, err error) error) error {
 	return c.walk(ctx, dir, 0, fn, failed)
@@ -51,7 +49,7 @@ func (c *Client) walk(ctx context.Context, dir string, depth int, fn func(string
 	for _, e := range l.Entries {
 		name := Join(dir, e.Name)
 		err := fn(name, e)
-		if errors.Is(err, SkipDir) {
+		if errors.Is(err, fs.SkipDir) {
 			continue
 		}
 		if err != nil {
