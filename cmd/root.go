@@ -75,6 +75,7 @@ func newRootCmd(e *env) *cobra.Command {
 	}
 	add(groupSockets,
 		newDgramCmd(e),
+		newListenCmd(e),
 	)
 	add(groupNames,
 		newDNSQueryCmd(e),

@@ -1,0 +1,302 @@
+package cmd
+
+import (
+	"context"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+// listenOptions are the flags of listen.
+type listenOptions struct {
+	ip      ipFlags
+	options optionFlags
+	md5     md5Flags
+	pipe    pipeFlags
+	child   childFlags
+	events  events
+	access  accessFlags
+	ready   readyFlags
+
+	keepOpen      bool
+	maxConns      int
+	maxAccepts    int
+	acceptTimeout time.Duration
+	noWait        bool
+	drain         time.Duration
+
+	forward        string
+	connectTimeout time.Duration
+	echo           bool
+	discard        bool
+	chargen        bool
+	send           string
+	broker         bool
+
+	outputs string // template of the names of output files, one for each connection
+
+	backlog      int
+	mptcp        bool
+	mode         string
+	replaceStale bool
+}
+
+func newListenCmd(e *env) *cobra.Command {
+	var o listenOptions
+	c := &cobra.Command{
+		Use:   "listen ADDRESS",
+		Short: "accept connections: pipe them to stdin and stdout, to a command, or to another address",
+		Long: `Listens on a TCP port or a UNIX socket and joins one connection (or with -k, one
+after the other) to stdin and stdout. A service such as --exec, --forward or
+--echo takes the place of stdin and stdout and serves connections side by side.
+
+ADDRESS is PORT (all interfaces), HOST:PORT, unix:PATH, unix:@NAME, or fd:N for a
+listening socket that brio was started with. Without ADDRESS the first socket of
+systemd's socket activation is used. Port 0 picks a free one: see --port-file.`,
+		Example: `  brio listen 127.0.0.1:9000 > received
+  brio listen -k 127.0.0.1:9000 --echo
+  brio listen -k 127.0.0.1:8080 --forward unix:/run/app.sock
+  brio listen -k unix:/tmp/date.sock --exec date
+  brio listen 127.0.0.1:0 --port-file port.txt --accept-timeout 30 < reply.txt`,
+		Args: wantArgs(0, 2, "an address to listen on"),
+	}
+	o.addAccept(c)
+	o.addService(c)
+	o.pipe.add(c)
+	o.access.add(c)
+	o.ready.add(c, &o.events)
+	o.addAddress(c)
+	c.RunE = e.run(func(ctx context.Context, args []string) error { return runListen(ctx, e, &o, args) })
+	c.ValidArgsFunction = cobra.NoFileCompletions
+	return exits(pipesData(c),
+		statusLine{statusRefused, "--forward: connection refused"},
+		statusLine{statusTimeout, "time-out: accepting, idle, reading, writing, or the whole run"},
+		statusLine{statusBroken, ""},
+		statusLine{statusLocalAddr, ""},
+		statusLine{statusDenied, ""},
+		statusLine{statusExpectation, "nothing is pending (--no-wait), or --expect is not met"},
+		statusLine{statusPartial, "with -k: some connections failed"},
+		statusLine{statusNoExec, ""}, statusLine{statusNoCommand, ""}, statusLine{statusPipe, ""},
+	)
+}
+
+func (o *listenOptions) addAccept(c *cobra.Command) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		f.BoolVarP(&o.keepOpen, "keep-open", "k", false, "serve any number of connections, not just one")
+		f.IntVar(&o.maxConns, "max-conns", 0, "serve at most `N` connections at the same time")
+		f.IntVar(&o.maxAccepts, "max-accepts", 0, "end after `N` connections")
+		durationVar(f, &o.acceptTimeout, "accept-timeout", 0, "end with status 5 when nobody has connected for `DURATION`")
+		f.BoolVar(&o.noWait, "no-wait", false, "serve only connections that wait already; status 11 if there are none")
+		durationVar(f, &o.drain, "drain", 5*time.Second, "after SIGTERM let connections under way go on for `DURATION`")
+	})
+}
+
+func (o *listenOptions) addService(c *cobra.Command) {
+	flagGroup(c, "Service", func(f *pflag.FlagSet) {
+		o.child.add(f)
+		f.StringVar(&o.forward, "forward", "", "join each connection with one to `ADDRESS`")
+		durationVar(f, &o.connectTimeout, "connect-timeout", 10*time.Second, "with --forward: give up connecting after `DURATION`")
+		f.BoolVar(&o.echo, "echo", false, "send back what is received")
+		f.BoolVar(&o.discard, "discard", false, "throw away what is received")
+		f.BoolVar(&o.chargen, "chargen", false, "send lines of characters without end")
+		f.StringVar(&o.send, "send", "", "send `FILE` to every connection")
+		f.BoolVar(&o.broker, "broker", false, "pass what one connection sends to all others")
+	})
+	c.MarkFlagsMutuallyExclusive("exec", "sh", "forward", "echo", "discard", "chargen", "send", "broker")
+}
+
+func (o *listenOptions) addAddress(c *cobra.Command) {
+	flagGroup(c, "Address", func(f *pflag.FlagSet) {
+		o.ip.add(f)
+		f.StringVar(&o.mode, "mode", "", "give the UNIX socket the permissions `MODE` (octal)")
+		f.BoolVar(&o.replaceStale, "replace-stale", false, "replace a UNIX socket that nobody listens on any more")
+		f.BoolVar(&o.replaceStale, "unlink", false, "the same as --replace-stale")
+		f.Lookup("unlink").Hidden = true
+	})
+	flagGroup(c, "Socket", func(f *pflag.FlagSet) {
+		o.options.add(f)
+		f.IntVar(&o.backlog, "backlog", 0, "let at most `N` connections wait to be accepted (0: the system's limit)")
+		f.BoolVar(&o.mptcp, "mptcp", false, "accept multipath TCP")
+		o.md5.add(f, "accept from ADDR[/BITS] only segments signed with KEY: `ADDR=KEY`")
+	})
+}
+
+func runListen(ctx context.Context, e *env, o *listenOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.events.open(e); err != nil {
+		return err
+	}
+	defer o.events.close()
+	access, err := o.access.load()
+	if err != nil {
+		return err
+	}
+	serve, finish, err := o.service(e)
+	if err != nil {
+		return err
+	}
+	defer finish()
+	l, where, err := o.listen(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := o.ready.announce(e, &o.events, l, where); err != nil {
+		return err
+	}
+	defer o.ready.withdraw()
+	s := &server{e: e, o: o, l: l, serve: serve, access: access, where: where}
+	err = s.run(ctx)
+	if cerr := finish(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// check refuses flags that contradict one another.
+func (o *listenOptions) check() error {
+	switch {
+	case o.maxConns < 0 || o.maxAccepts < 0 || o.backlog < 0:
+		return usagef("--max-conns, --max-accepts and --backlog are not negative")
+	case o.maxAccepts > 1:
+		o.keepOpen = true
+	case o.broker:
+		o.keepOpen = true
+	}
+	if strings.Contains(o.pipe.output, "{") {
+		o.outputs, o.pipe.output = o.pipe.output, os.DevNull
+	}
+	return nil
+}
+
+// listen makes the listener, and returns the place as the user named it.
+func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.Listener, string, error) {
+	cfg, err := o.config()
+	if err != nil {
+		return nil, "", err
+	}
+	if len(args) == 0 {
+		return inheritFirst(cfg)
+	}
+	a, err := parseAddressArgs(args, useListen)
+	if err != nil {
+		return nil, "", err
+	}
+	switch a.scheme {
+	case "", "tcp", "tcp4", "tcp6", "unix":
+	case "fd":
+		fd, err := strconv.Atoi(a.path)
+		if err != nil {
+			return nil, "", usagef("descriptor %q is not a number", a.path)
+		}
+		return inherit(fd, cfg)
+	default:
+		return nil, "", usagef("listen accepts TCP and UNIX connections, not %s://", a.scheme).hint("datagrams: brio dgram recv; TLS: brio tls-server")
+	}
+	network, target := a.dialTarget()
+	l, err := socket.Listen(ctx, network, target, cfg)
+	if err != nil {
+		return nil, "", o.explain(err, a)
+	}
+	return l, a.String(), nil
+}
+
+// config is the configuration of the listener that the flags describe.
+func (o *listenOptions) config() (cfg socket.ListenConfig, err error) {
+	if cfg.IP, err = o.ip.policy(); err != nil {
+		return cfg, err
+	}
+	r, err := o.ip.resolver()
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return r.LookupHost(ctx, host, socket.LookupOptions{All: true})
+	}
+	cfg.Scope, cfg.MPTCP, cfg.Backlog, cfg.ReplaceStale = o.ip.scope, o.mptcp, o.backlog, o.replaceStale
+	if cfg.Options, err = o.options.options(); err != nil {
+		return cfg, err
+	}
+	if cfg.MD5, err = o.md5.peerKeys(); err != nil {
+		return cfg, err
+	}
+	if o.mode != "" {
+		mode, err := strconv.ParseUint(o.mode, 8, 32)
+		if err != nil || mode == 0 || mode > 0o777 {
+			return cfg, usagef("--mode: %q is not a mode such as 0660", o.mode)
+		}
+		cfg.Mode = fs.FileMode(mode)
+	}
+	return cfg, nil
+}
+
+// explain says what a user can do about a place that cannot be listened on.
+func (o *listenOptions) explain(err error, a address) error {
+	f := &failure{err: socket.Describe(err).Err, op: "listen", target: a.String(), kind: string(socket.ErrorID(err)), status: statusOf(err)}
+	switch socket.ErrorID(err) {
+	case socket.AddressInUse:
+		if a.isUnix() && !o.replaceStale {
+			f.hint("if nobody listens there any more: --replace-stale")
+		} else if !a.isUnix() {
+			f.hint("see who listens: ss -ltnp 'sport = :%s'; or let the system pick a port: 0 with --port-file", a.port)
+		}
+	case socket.AddressNotAvailable:
+		f.hint("the addresses of this machine: brio ipaddr interfaces")
+	case socket.AccessDenied:
+		f.hint("ports below 1024 need the capability CAP_NET_BIND_SERVICE")
+		if a.isUnix() {
+			f.hints = nil
+		}
+	}
+	return f
+}
+
+// inheritFirst takes the first socket of systemd's socket activation.
+func inheritFirst(cfg socket.ListenConfig) (*socket.Listener, string, error) {
+	list, err := socket.ParseListenFDs(os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), os.Getpid())
+	if err != nil {
+		return nil, "", usagef("socket activation: %w", err)
+	}
+	if len(list) == 0 {
+		return nil, "", usagef("needs an address to listen on").hint("this machine only: 127.0.0.1:PORT; all interfaces: PORT; a free port: 127.0.0.1:0")
+	}
+	return inherit(list[0].FD, cfg)
+}
+
+func inherit(fd int, cfg socket.ListenConfig) (*socket.Listener, string, error) {
+	l, err := socket.InheritListener(fd, cfg)
+	if err != nil {
+		return nil, "", &failure{err: socket.Describe(err).Err, op: "listen", target: "fd:" + strconv.Itoa(fd), status: statusUsage}
+	}
+	return l, listenerName(l), nil
+}
+
+// listenerName is the place l listens on, as parseAddress reads it.
+func listenerName(l *socket.Listener) string {
+	if l.AddressFamily() == socket.File {
+		return "unix:" + l.LocalFilename()
+	}
+	return net.JoinHostPort(l.LocalHost().String(), strconv.Itoa(int(l.LocalPort())))
+}
+
+// peerName names the peer of a connection in messages.
+func peerName(c *socket.Conn) string {
+	if c.AddressFamily() == socket.Internet {
+		return net.JoinHostPort(c.RemoteHost().String(), strconv.Itoa(int(c.RemotePort())))
+	}
+	if name := c.RemoteFilename(); name != "" {
+		return "unix:" + name
+	}
+	return strings.TrimSuffix("peer of unix:"+c.LocalFilename(), ":")
+}

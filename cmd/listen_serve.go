@@ -1,0 +1,276 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+// A service serves one connection until it ends; it does not close it.
+type service func(ctx context.Context, c *socket.Conn, id int64) (socket.PipeResult, error)
+
+// A server accepts connections and has them served.
+type server struct {
+	e      *env
+	o      *listenOptions
+	l      *socket.Listener
+	serve  service
+	access *access
+	where  string // the place listened on, as the user named it
+
+	slots    chan struct{} // one for each connection that may be open; nil: any number
+	wg       sync.WaitGroup
+	accepted int64
+	failed   atomic.Int64
+}
+
+// An acceptedEvent tells of a new connection, or of one that was turned away.
+type acceptedEvent struct {
+	ID     int64               `json:"id"`
+	Local  string              `json:"local"`
+	Remote string              `json:"remote"`
+	Peer   *socket.Credentials `json:"peer,omitempty"`
+}
+
+// run serves until there is nothing more to serve.
+func (s *server) run(ctx context.Context) error {
+	defer s.reloadAtHangup()()
+	if !s.o.keepOpen {
+		c, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		_ = s.l.Close() // nobody else is to wait in vain
+		return s.one(ctx, c, s.accepted)
+	}
+	if n := s.o.parallel(); n > 0 {
+		s.slots = make(chan struct{}, n)
+	}
+	connCtx, stop := s.drainContext(ctx)
+	defer stop()
+	err := s.acceptAll(ctx, connCtx)
+	_ = s.l.Close() // those under way go on, nobody else is let in
+	s.wg.Wait()
+	switch {
+	case err != nil:
+		return err
+	case s.failed.Load() == 0:
+		return nil
+	case s.accepted == 1:
+		return exitWith(statusBroken)
+	}
+	return failf(statusPartial, "partial", "%d of %d connections failed", s.failed.Load(), s.accepted)
+}
+
+// parallel is how many connections may be open at the same time, 0 for any
+// number. Those that share stdout must not mix.
+func (o *listenOptions) parallel() int {
+	if o.piped() && !o.perConnection() {
+		return 1
+	}
+	return o.maxConns
+}
+
+// drainContext is the context of connections: with SIGTERM they may go on for
+// a while, with everything else they end when ctx does.
+func (s *server) drainContext(ctx context.Context) (context.Context, func()) {
+	connCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if signalOf(ctx) != syscall.SIGTERM || s.o.drain == 0 {
+			cancel(context.Cause(ctx))
+			return
+		}
+		s.e.verbosef("stopping: connections under way have %v", s.o.drain)
+		time.AfterFunc(s.o.drain, func() { cancel(context.Cause(ctx)) })
+	})
+	return connCtx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// acceptAll accepts until the limit, the end of ctx or a failure. It returns no
+// error when it has done all that was asked for.
+func (s *server) acceptAll(ctx, connCtx context.Context) error {
+	for s.o.maxAccepts == 0 || s.accepted < int64(s.o.maxAccepts) {
+		if err := s.takeSlot(ctx); err != nil {
+			return err
+		}
+		c, err := s.next(ctx)
+		if err != nil {
+			if s.o.noWait && s.accepted > 0 && statusOf(err) == statusExpectation {
+				return nil
+			}
+			return err
+		}
+		id := s.accepted
+		s.wg.Go(func() {
+			defer s.giveSlot()
+			s.report(s.one(connCtx, c, id))
+		})
+	}
+	return nil
+}
+
+func (s *server) takeSlot(ctx context.Context) error {
+	if s.slots == nil {
+		return nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *server) giveSlot() {
+	if s.slots != nil {
+		<-s.slots
+	}
+}
+
+// report tells of a connection that failed while others go on.
+func (s *server) report(err error) {
+	if err == nil {
+		return
+	}
+	s.failed.Add(1)
+	s.e.report(err, statusOf(err))
+}
+
+// next returns the next connection that may be served.
+func (s *server) next(ctx context.Context) (*socket.Conn, error) {
+	ctx, cancel := s.acceptContext(ctx)
+	defer cancel()
+	for {
+		c, err := s.accept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if s.access.permits(c) {
+			s.accepted++
+			return c, nil
+		}
+		s.o.events.send("denied", acceptedEvent{Local: s.where, Remote: peerName(c)})
+		s.e.verbosef("%s is not allowed", peerName(c))
+		_ = c.Abort() // it is not to believe that it was heard
+	}
+}
+
+func (s *server) acceptContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.o.acceptTimeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, s.o.acceptTimeout, &timeoutError{"accepting", s.o.acceptTimeout})
+}
+
+// accept accepts one connection. When the system is short of descriptors or
+// memory it waits and tries again: the connections served will end.
+func (s *server) accept(ctx context.Context) (*socket.Conn, error) {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		c, err := s.acceptOnce(ctx)
+		switch id := socket.ErrorID(err); {
+		case err == nil && c == nil:
+			return nil, &failure{err: errors.New("no connection is pending"), target: s.where, op: "accept", status: statusExpectation, kind: "nothing-pending"}
+		case err == nil:
+			return c, nil
+		case ctx.Err() != nil:
+			return nil, at(s.where, context.Cause(ctx))
+		case id == socket.ConnectionAborted:
+			continue // it had given up waiting
+		case id == socket.TooManyFiles || id == socket.NoBufferSpace:
+			s.e.verbosef("%v; waiting %v", err, wait)
+		default:
+			return nil, at(s.where, socket.Describe(err).Err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *server) acceptOnce(ctx context.Context) (*socket.Conn, error) {
+	if s.o.noWait {
+		return s.l.TryAccept()
+	}
+	return s.l.Accept(ctx)
+}
+
+// one serves one connection from its begin to its close.
+func (s *server) one(ctx context.Context, c *socket.Conn, id int64) (err error) {
+	start := time.Now()
+	if s.o.events.on() {
+		s.o.events.send("accepted", newAcceptedEvent(c, id))
+	}
+	res, err := s.serve(ctx, c, id)
+	if cerr := closeAfter(ctx, c, err); err == nil && cerr != nil {
+		err = at(peerName(c), cerr)
+	}
+	s.o.events.closed(id, start, res, err)
+	return err
+}
+
+func newAcceptedEvent(c *socket.Conn, id int64) acceptedEvent {
+	ev := acceptedEvent{ID: id, Local: c.LocalAddr().String(), Remote: peerName(c)}
+	if cred, err := c.PeerCredentials(); err == nil {
+		ev.Peer = &cred
+	}
+	return ev
+}
+
+// closeAfter closes a connection so that its peer learns how it ended: in
+// order, or by a reset where data were lost.
+func closeAfter(_ context.Context, c *socket.Conn, err error) error {
+	if err != nil {
+		_ = c.Abort() // the failure is told already
+		return nil
+	}
+	if err := c.Close(); err != nil && !errors.Is(err, os.ErrClosed) && socket.ErrorID(err) != socket.Closed {
+		return err
+	}
+	return nil
+}
+
+// reloadAtHangup reads the access lists again whenever SIGHUP comes, if there
+// are files to read. A list that cannot be read leaves the old one in force.
+func (s *server) reloadAtHangup() (stop func()) {
+	if !s.o.access.hasFiles() {
+		return func() {}
+	}
+	ch, stop := s.e.reloads(syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ch:
+				s.reload()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		stop()
+		close(done)
+	}
+}
+
+func (s *server) reload() {
+	list, err := s.o.access.read()
+	if err != nil {
+		fmt.Fprintf(s.e.err, "%s: the access lists stay as they were: %s\n", s.e.name(), safe(err.Error()))
+		return
+	}
+	s.access.list.Store(list)
+	s.o.events.send("reloaded", nil)
+	s.e.verbosef("the access lists have been read again")
+}

@@ -1,0 +1,209 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+// piped reports whether connections are joined to stdin and stdout.
+func (o *listenOptions) piped() bool {
+	return !o.child.given() && o.forward == "" && !o.echo && !o.discard && !o.chargen && o.send == "" && !o.broker
+}
+
+// perConnection reports whether every connection has an output file of its own.
+func (o *listenOptions) perConnection() bool { return o.outputs != "" }
+
+// service is what the flags say to do with connections. finish ends it, and may
+// be called twice.
+func (o *listenOptions) service(e *env) (serve service, finish func() error, err error) {
+	finish = func() error { return nil }
+	switch {
+	case o.child.given():
+		_, err = o.child.argv()
+		return o.execService(e), finish, err
+	case o.forward != "":
+		serve, err = o.forwardService(e)
+		return serve, finish, err
+	case o.echo:
+		return o.plain(socket.Echo), finish, nil
+	case o.discard:
+		return o.discardService()
+	case o.chargen:
+		return o.sourceService(func() (io.ReadCloser, error) { return io.NopCloser(socket.Chargen()), nil }), finish, nil
+	case o.send != "":
+		if st, err := os.Stat(o.send); err != nil || st.IsDir() {
+			return nil, finish, usagef("--send: %s is not a file that can be read", o.send)
+		}
+		return o.sourceService(func() (io.ReadCloser, error) { return os.Open(o.send) }), finish, nil
+	case o.broker:
+		b := new(socket.Broker)
+		return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
+			r, err := b.Serve(ctx, c.NetConn(), o.bounds())
+			return r, o.explainPump(ctx, err, c)
+		}, finish, nil
+	}
+	return o.pipeService(e)
+}
+
+// bounds are the limits of one connection.
+func (o *listenOptions) bounds() socket.PumpOptions {
+	return socket.PumpOptions{Idle: o.pipe.idle, Read: o.pipe.read, Write: o.pipe.write, Limit: o.pipe.maxBytes}
+}
+
+// explainPump names the peer in the failure of a service without stdin and
+// stdout.
+func (o *listenOptions) explainPump(ctx context.Context, err error, c *socket.Conn) error {
+	if err == nil {
+		return nil
+	}
+	v := conversation{flags: &o.pipe}
+	return v.explain(ctx, err, peerName(c))
+}
+
+// pipeService joins connections to stdin and stdout. With -k stdin is read for
+// none of them: it could be sent to one only.
+func (o *listenOptions) pipeService(e *env) (service, func() error, error) {
+	if o.keepOpen {
+		o.pipe.noStdin = true
+	}
+	v, err := o.pipe.open(e, &o.events)
+	if err != nil {
+		return nil, nil, err
+	}
+	v.keep = o.keepOpen
+	return func(ctx context.Context, c *socket.Conn, id int64) (socket.PipeResult, error) {
+		if o.perConnection() {
+			return v.runInto(ctx, c, id, outputName(o.outputs, c, id))
+		}
+		r, err := v.run(ctx, c.NetConn(), peerName(c), id)
+		return r.PipeResult, err
+	}, v.close, nil
+}
+
+// outputName fills in the file name of one connection.
+func outputName(template string, c *socket.Conn, id int64) string {
+	host := c.RemoteFilename()
+	if h := c.RemoteHost(); h.IsValid() {
+		host = h.String()
+	}
+	return strings.NewReplacer(
+		"{id}", strconv.FormatInt(id, 10),
+		"{host}", strings.ReplaceAll(host, "/", "_"),
+		"{port}", strconv.Itoa(int(c.RemotePort())),
+		"{time}", time.Now().UTC().Format("20060102T150405.000000000Z"),
+	).Replace(template)
+}
+
+// runInto is run with an output file of its own.
+func (v *conversation) runInto(ctx context.Context, c *socket.Conn, id int64, name string) (socket.PipeResult, error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return socket.PipeResult{}, &outputError{name, plainCause(err)}
+	}
+	flags, own := *v.flags, *v
+	flags.output = name
+	own.flags, own.out, own.toFile = &flags, f, true
+	r, err := own.run(ctx, c.NetConn(), peerName(c), id)
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = &outputError{name, plainCause(cerr)}
+	}
+	return r.PipeResult, err
+}
+
+// plain makes a service of a function of the socket package.
+func (o *listenOptions) plain(f func(context.Context, net.Conn, socket.PumpOptions) (int64, error)) service {
+	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
+		n, err := f(ctx, c.NetConn(), o.bounds())
+		return socket.PipeResult{Sent: n, Received: n}, o.explainPump(ctx, err, c)
+	}
+}
+
+// discardService throws away what is received, inside the kernel where it can.
+func (o *listenOptions) discardService() (service, func() error, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
+		n, err := socket.Pump(ctx, null, c.NetConn(), o.bounds())
+		return socket.PipeResult{Received: n}, o.explainPump(ctx, err, c)
+	}, func() error { null.Close(); return nil }, nil
+}
+
+// sourceService sends what open returns to every connection, and discards what
+// comes back. A peer that has had enough may leave.
+func (o *listenOptions) sourceService(open func() (io.ReadCloser, error)) service {
+	return func(ctx context.Context, c *socket.Conn, id int64) (socket.PipeResult, error) {
+		source, err := open()
+		if err != nil {
+			return socket.PipeResult{}, &failure{err: plainCause(err), target: o.send, status: statusLocalIO}
+		}
+		defer source.Close()
+		cfg := (&conversation{flags: &o.pipe, events: &o.events, class: socket.DataInput}).config(id)
+		cfg.Input = source
+		r, err := socket.Pipe(ctx, c.NetConn(), cfg)
+		if o.chargen && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
+			err = nil // it has no other end
+		}
+		return r, o.explainPump(ctx, err, c)
+	}
+}
+
+// execService runs the command of --exec or --sh for every connection.
+func (o *listenOptions) execService(e *env) service {
+	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
+		f, err := connFile(c.NetConn())
+		if err != nil {
+			return socket.PipeResult{}, at(peerName(c), err)
+		}
+		if f == nil {
+			return socket.PipeResult{}, o.child.run(ctx, e, c, c, peerEnviron(c))
+		}
+		defer f.Close()
+		return socket.PipeResult{}, o.child.run(ctx, e, f, f, peerEnviron(c))
+	}
+}
+
+// peerEnviron are the variables that tell a command about its connection.
+func peerEnviron(c *socket.Conn) []string {
+	if c.AddressFamily() == socket.Internet {
+		return connEnviron("tcp", c.LocalAddr(), c.RemoteAddr())
+	}
+	vars := connEnviron("unix", c.LocalAddr(), c.RemoteAddr())
+	if cred, err := c.PeerCredentials(); err == nil {
+		vars = append(vars, "BRIO_PEER_PID="+strconv.Itoa(cred.PID), "BRIO_PEER_UID="+strconv.Itoa(cred.UID), "BRIO_PEER_GID="+strconv.Itoa(cred.GID))
+	}
+	return vars
+}
+
+// forwardService joins every connection with one to the address of --forward.
+func (o *listenOptions) forwardService(e *env) (service, error) {
+	a, err := parseAddress(o.forward, useConnect)
+	if err != nil {
+		return nil, err
+	}
+	d := dialFlags{ip: o.ip, connectTimeout: o.connectTimeout}
+	cfg, err := d.config()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
+		far, err := d.dial(ctx, a, cfg)
+		if err != nil {
+			return socket.PipeResult{}, err
+		}
+		defer far.Close()
+		there, back, err := socket.Relay(ctx, c.NetConn(), far.NetConn(), socket.RelayOptions{Idle: o.pipe.idle})
+		e.debugf("%s: %d bytes there, %d back", peerName(c), there, back)
+		return socket.PipeResult{Sent: back, Received: there}, o.explainPump(ctx, err, c)
+	}, nil
+}
