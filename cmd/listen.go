@@ -73,7 +73,10 @@ systemd's socket activation is used. Port 0 picks a free one: see --port-file.`,
 	o.addService(c)
 	o.pipe.add(c)
 	o.access.add(c)
-	o.ready.add(c, &o.events)
+	flagGroup(c, "Readiness", func(f *pflag.FlagSet) {
+		o.ready.add(f)
+		o.events.addFlag(f)
+	})
 	o.addAddress(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runListen(ctx, e, &o, args) })
 	c.ValidArgsFunction = cobra.NoFileCompletions
@@ -152,10 +155,11 @@ func runListen(ctx context.Context, e *env, o *listenOptions, args []string) err
 		return err
 	}
 	defer l.Close()
-	if err := o.ready.announce(e, &o.events, l, where); err != nil {
+	unready, err := o.announce(e, l)
+	if err != nil {
 		return err
 	}
-	defer o.ready.withdraw()
+	defer unready()
 	s := &server{e: e, o: o, l: l, serve: serve, access: access, where: where}
 	err = s.run(ctx)
 	if cerr := finish(); err == nil {
