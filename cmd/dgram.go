@@ -300,7 +300,7 @@ type dgramListening struct {
 }
 
 // ready tells in every way that s may be used.
-func (d *dgramFlags) ready(e *env, r *dgramReady, s *socket.DatagramSocket) (done func(), err error) {
+func (d *dgramFlags) ready(e *env, r *readyFlags, s *socket.DatagramSocket) (done func(), err error) {
 	local := s.LocalAddr()
 	port := local.Path
 	if local.AddrPort.IsValid() {

@@ -16,7 +16,7 @@ import (
 type dgramRecvOptions struct {
 	dgramFlags
 	printFlags
-	dgramReady
+	readyFlags
 	count  int
 	wait   time.Duration
 	output string
@@ -62,7 +62,7 @@ buffer was full, are reported on stderr.`,
 // addListen defines the flags of a socket that waits.
 func (o *dgramRecvOptions) addListen(c *cobra.Command) {
 	flagGroup(c, "Listening", func(f *pflag.FlagSet) {
-		o.dgramReady.add(f)
+		o.readyFlags.add(f)
 		f.BoolVar(&o.unlink, "unlink", false, "replace a UNIX socket that nobody uses any more")
 		f.Var(&o.mode, "mode", "give the file of a UNIX socket the mode `OCTAL`")
 	})
@@ -89,7 +89,7 @@ func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*so
 		return nil, nil, err
 	}
 	stop := interruptible(ctx, s)
-	done, err := o.ready(e, &o.dgramReady, s)
+	done, err := o.ready(e, &o.readyFlags, s)
 	end := func() {
 		done()
 		stop()

@@ -10,14 +10,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// dgramReady tell the starter of a command that listens where, and that it may
+// readyFlags tell the starter of a command that listens where, and that it may
 // be used now. Nothing has to be read from a log.
-type dgramReady struct {
+type readyFlags struct {
 	portFile string
 	readyFD  int
 }
 
-func (r *dgramReady) add(f *pflag.FlagSet) {
+func (r *readyFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&r.portFile, "port-file", "", "write the port, or the path, to `FILE` once it may be used, and remove it at the end")
 	f.IntVar(&r.readyFD, "ready-fd", -1, "write the address to descriptor `N` once it may be used, and close it")
 }
@@ -25,7 +25,7 @@ func (r *dgramReady) add(f *pflag.FlagSet) {
 // announce tells of address (and of port, or the path of a UNIX socket) in the
 // ways that were asked for, and tells a service manager that set NOTIFY_SOCKET
 // (sd_notify(3)). The function returned takes back what can be.
-func (r *dgramReady) announce(address, port string) (done func(), err error) {
+func (r *readyFlags) announce(address, port string) (done func(), err error) {
 	done = func() {}
 	if r.portFile != "" {
 		if err := appear(r.portFile, port+"\n"); err != nil {
