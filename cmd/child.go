@@ -137,14 +137,16 @@ func (c *childFlags) run(ctx context.Context, e *env, stdin io.Reader, stdout io
 	return e.runProgram(ctx, argv, stdin, stdout, vars, c.execStatus)
 }
 
-// runProgram runs argv; see childFlags.run.
-func (e *env) runProgram(ctx context.Context, argv []string, stdin io.Reader, stdout io.Writer, vars []string, handOn bool) error {
+// runProgram runs argv; see childFlags.run. The child has the files of extra as
+// descriptors 3 and on.
+func (e *env) runProgram(ctx context.Context, argv []string, stdin io.Reader, stdout io.Writer, vars []string, handOn bool, extra ...*os.File) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, e.err
 	if e.stderr != nil {
 		cmd.Stderr = e.stderr
 	}
 	cmd.Env = append(os.Environ(), vars...)
+	cmd.ExtraFiles = extra
 	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = childGrace
 	err := cmd.Run()

@@ -74,6 +74,7 @@ func newRootCmd(e *env) *cobra.Command {
 		}
 	}
 	add(groupSockets,
+		newConnectCmd(e),
 		newDgramCmd(e),
 		newListenCmd(e),
 	)

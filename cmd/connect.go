@@ -1,0 +1,455 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+type connectOptions struct {
+	dialFlags
+	pipe   pipeFlags
+	child  childFlags
+	events events
+
+	proxies     []string
+	proxyHeader string
+	execFD      bool
+	abort       bool
+
+	wait     time.Duration
+	free     bool
+	probe    bool
+	count    int
+	interval time.Duration
+	parallel int
+}
+
+func newConnectCmd(e *env) *cobra.Command {
+	var o connectOptions
+	c := &cobra.Command{
+		Use:   "connect ADDR... [-- COMMAND...]",
+		Short: "connect to TCP and UNIX sockets: as a pipe, a probe, or to wait for a service",
+		Long: `Connects to ADDR (host:port, or unix:/path) and joins the connection with stdin
+and stdout until both sides have ended. When stdin ends the peer is told so; when
+stdin is /dev/null or closed it is not, and what the peer sends is still received.
+
+With --probe it only tries: many addresses, port lists (host:22,80) and ranges
+(host:8000-8010). With --count it measures how long connecting takes. With --wait
+it tries until the address accepts; several addresses may be waited for, and a
+COMMAND after -- is run when all accept.`,
+		Example: `  printf 'GET / HTTP/1.0\r\n\r\n' | brio connect example.com:80
+  brio connect --probe example.com:22,80,443
+  brio connect --wait 30s localhost:5432 localhost:6379 -- echo ready
+  brio connect --count 3 --interval 100ms example.com:443
+  brio connect --expect '^SSH-2' --max-bytes 1k localhost:22
+  brio connect --no-stdin --hexdump - localhost:22`,
+		Args: wantArgs(1, -1, "an address to connect to"),
+		RunE: e.run(func(ctx context.Context, args []string) error { return runConnect(ctx, e, &o, args) }),
+	}
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		f.BoolVarP(&o.probe, "probe", "z", false, "only try to connect, and tell whether that works")
+		durationVar(f, &o.wait, "wait", 0, "try again until it accepts, for at most `DURATION`")
+		f.BoolVar(&o.free, "until-free", false, "with --wait: until nobody accepts there any more")
+		f.IntVarP(&o.count, "count", "c", 0, "connect `N` times and tell how long it took")
+		durationVar(f, &o.interval, "interval", time.Second, "with --count, wait `DURATION` in between")
+		f.IntVar(&o.parallel, "parallel", 32, "with --probe, try `N` at a time")
+	})
+	o.dialFlags.add(c)
+	flagGroup(c, "Proxy", func(f *pflag.FlagSet) {
+		f.StringArrayVarP(&o.proxies, "proxy", "x", nil, "connect through `KIND://[USER:PASSWORD@]HOST:PORT`: socks5h, socks5, socks4a, socks4, http (repeatable: a chain)")
+		enumVar(f, &o.proxyHeader, "proxy-protocol", "none", []string{"none", "v1", "v2"}, "begin with a header of the PROXY protocol, `VERSION`")
+	})
+	flagGroup(c, "Command", func(f *pflag.FlagSet) {
+		o.child.add(f)
+		f.BoolVar(&o.execFD, "exec-fd", false, "give the command the connection as descriptor 3 instead of its stdin and stdout")
+	})
+	o.pipe.add(c)
+	flagGroup(c, "End of data", func(f *pflag.FlagSet) {
+		f.BoolVar(&o.abort, "abort", false, "end the connection with a reset")
+	})
+	flagGroup(c, "Report", o.events.addFlag)
+	secretFlag(c.Flags(), "proxy")
+	return exits(results(e, answers(c, "short"), probeResult{}, latencyResult{}),
+		statusLine{statusNotFound, "no such name or service"},
+		statusLine{statusRefused, ""},
+		statusLine{statusUnreachable, ""},
+		statusLine{statusBroken, ""},
+		statusLine{statusLocalAddr, ""},
+		statusLine{statusDenied, ""},
+		statusLine{statusHandshake, "the proxy did not connect"},
+		statusLine{statusExpectation, "--expect: it was not received"},
+		statusLine{statusProtocol, "--chunked-in: malformed chunks"},
+		statusLine{statusPartial, "some of several addresses, or of --count, failed"},
+	)
+}
+
+func runConnect(ctx context.Context, e *env, o *connectOptions, args []string) error {
+	command := e.argsAfterDash(&args)
+	if err := o.check(e, command); err != nil {
+		return err
+	}
+	targets, err := o.targets(args)
+	if err != nil {
+		return err
+	}
+	cfg, err := o.config()
+	if err != nil {
+		return err
+	}
+	if err := o.events.open(e); err != nil {
+		return err
+	}
+	defer o.events.close()
+	t := &connector{e: e, o: o, cfg: cfg}
+	if t.proxies, err = o.parseProxies(); err != nil {
+		return err
+	}
+	switch {
+	case o.count > 0 && len(targets) == 1:
+		return t.measure(ctx, targets[0])
+	case o.wait > 0 && (o.free || o.probe || len(command) > 0 || len(targets) > 1):
+		return t.waitThenRun(ctx, targets, command)
+	case o.probe:
+		return t.probe(ctx, targets)
+	case len(targets) > 1:
+		return usagef("several addresses need --probe or --wait")
+	}
+	return t.talk(ctx, targets[0])
+}
+
+// argsAfterDash takes what stands behind "--" off the arguments.
+func (e *env) argsAfterDash(args *[]string) []string {
+	n := e.cmd.ArgsLenAtDash()
+	if n < 0 {
+		return nil
+	}
+	command := (*args)[n:]
+	*args = (*args)[:n]
+	return command
+}
+
+// check refuses flags that contradict one another.
+func (o *connectOptions) check(e *env, command []string) error {
+	switch {
+	case o.count < 0 || o.parallel < 1:
+		return usagef("--count and --parallel are positive numbers")
+	case o.free && o.wait == 0:
+		return usagef("--until-free needs --wait DURATION")
+	case len(command) > 0 && o.wait == 0:
+		return usagef("a command after -- is for --wait; to give a command the connection use --exec")
+	case o.execFD && !o.child.given():
+		return usagef("--exec-fd needs --exec or --sh")
+	case e.format != "text" && !o.probe && o.count == 0:
+		return usagef("stdout carries the data here, and has no format %s", e.format).hint("what happens is told with: --events json")
+	}
+	return nil
+}
+
+// targets reads the addresses. Two words are one address when the first has no
+// port. Lists and ranges of ports are for probing.
+func (o *connectOptions) targets(args []string) ([]address, error) {
+	if len(args) == 0 {
+		return nil, usagef("needs an address to connect to")
+	}
+	if len(args) == 2 && !strings.Contains(args[0], ":") {
+		args = []string{args[0] + ":" + args[1]}
+	} else if len(args) == 2 && !strings.HasPrefix(args[0], "unix:") && isPort(args[1]) {
+		a, err := parseHostPort(args[0], args[1], useConnect)
+		return []address{a}, err
+	}
+	var list []address
+	for _, s := range args {
+		for _, one := range expandPorts(s) {
+			a, err := parseAddress(one, useConnect)
+			if err != nil {
+				return nil, err
+			}
+			if err := a.checkStream(); err != nil {
+				return nil, err
+			}
+			list = append(list, a)
+		}
+	}
+	return list, nil
+}
+
+// checkStream refuses schemes that say another protocol.
+func (a address) checkStream() error {
+	switch {
+	case strings.HasPrefix(a.scheme, "udp"):
+		return usagef("%s:// has no connections", a.scheme).hint("datagrams are sent with: brio dgram send %s", a)
+	case a.scheme == "tls" || a.scheme == "https":
+		return usagef("connect speaks no TLS").hint("use: brio tls-client %s", a)
+	case a.scheme == "fd":
+		return usagef("a descriptor is no address to connect to")
+	}
+	return nil
+}
+
+// A connector connects as the flags say.
+type connector struct {
+	e       *env
+	o       *connectOptions
+	cfg     socket.Config
+	proxies []socket.Proxy
+}
+
+func (o *connectOptions) parseProxies() ([]socket.Proxy, error) {
+	var list []socket.Proxy
+	for _, s := range o.proxies {
+		p, err := socket.ParseProxy(s)
+		if err != nil {
+			return nil, usagef("--proxy: %w", err)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// timings are the phases of one connection.
+type timings struct {
+	name     time.Duration // of the look-up, 0 when there was none
+	connect  time.Duration // of the attempt that won
+	total    time.Duration
+	attempts int
+}
+
+// open connects to a, through the proxies if there are any.
+func (t *connector) open(ctx context.Context, a address) (*socket.Conn, timings, error) {
+	var (
+		times timings
+		start = time.Now()
+		cfg   = t.cfg
+		first = a
+	)
+	cfg.Trace = t.trace(&times)
+	if len(t.proxies) > 0 {
+		if a.isUnix() {
+			return nil, times, usagef("no proxy connects to a UNIX socket")
+		}
+		var err error
+		if first, err = parseAddress(t.proxies[0].Address, useConnect); err != nil {
+			return nil, times, err
+		}
+	}
+	c, err := t.o.dial(ctx, first, cfg)
+	if err != nil {
+		return nil, times, err
+	}
+	if err := t.prepare(ctx, c, a); err != nil {
+		_ = c.Abort() // the first error says more
+		return nil, times, err
+	}
+	times.total = time.Since(start)
+	return c, times, nil
+}
+
+// prepare makes a connection ready for data: proxies and the PROXY header.
+func (t *connector) prepare(ctx context.Context, c *socket.Conn, a address) error {
+	if len(t.proxies) > 0 {
+		if t.o.connectTimeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeoutCause(ctx, t.o.connectTimeout, &timeoutError{"connecting through the proxy", t.o.connectTimeout})
+			defer cancel()
+		}
+		err := socket.ThroughProxies(ctx, c.NetConn(), t.proxies, a.String(), t.cfg.Lookup)
+		if err != nil {
+			return t.proxyFailure(ctx, err, a)
+		}
+	}
+	return t.sendHeader(c)
+}
+
+func (t *connector) proxyFailure(ctx context.Context, err error, a address) error {
+	f := &failure{err: err, op: "proxy", target: a.String(), status: statusHandshake, kind: "proxy-failed"}
+	var pe *socket.ProxyError
+	if errors.As(err, &pe) {
+		f.err = errors.New("proxy " + pe.Proxy + ": " + pe.Reason)
+		if pe.Target != a.String() {
+			f.err = errors.New("proxy " + pe.Proxy + ": connect to " + pe.Target + ": " + pe.Reason)
+		}
+	}
+	if ctx.Err() != nil {
+		f.err, f.status, f.kind = context.Cause(ctx), statusOf(context.Cause(ctx)), ""
+	}
+	return f
+}
+
+func (t *connector) sendHeader(c *socket.Conn) error {
+	h := socket.HeaderOf(c.LocalAddr(), c.RemoteAddr())
+	var b []byte
+	switch t.o.proxyHeader {
+	case "v1":
+		b = h.AppendText(nil)
+	case "v2":
+		b, _ = h.AppendBinary(nil) // it never fails
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	if _, err := c.Write(b); err != nil {
+		return at(peerOf(c), err)
+	}
+	return nil
+}
+
+// A resolvedEvent tells of a name that was looked up.
+type resolvedEvent struct {
+	Name   string       `json:"name"`
+	Addrs  []netip.Addr `json:"addrs"`
+	Millis float64      `json:"ms"`
+}
+
+// An attemptEvent tells of the try to connect to one address.
+type attemptEvent struct {
+	N      int     `json:"n"`
+	Addr   string  `json:"addr"`
+	Millis float64 `json:"ms"`
+	OK     bool    `json:"ok"`
+	Kind   string  `json:"kind,omitempty"` // of the failure
+}
+
+// trace notes times, and tells of what happens.
+func (t *connector) trace(times *timings) socket.Trace {
+	return socket.Trace{
+		Resolved: func(host string, addrs []netip.Addr, took time.Duration, err error) {
+			times.name = took
+			if err == nil {
+				t.o.events.send("resolved", resolvedEvent{host, addrs, ms(took)})
+				t.e.verbosef("%s is %v", host, addrs)
+			}
+		},
+		AttemptDone: func(a socket.Attempt) {
+			times.attempts++
+			times.connect = a.Took
+			t.o.events.send("attempt", attemptEvent{a.N, a.Address, ms(a.Took), a.Err == nil, string(socket.ErrorID(a.Err))})
+			if a.Err != nil {
+				t.e.verbosef("%s: %s", a.Address, socket.Reason(a.Err))
+			}
+		},
+	}
+}
+
+// ms is a duration for JSON.
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// A connectedEvent tells of a connection.
+type connectedEvent struct {
+	ID            int64   `json:"id"`
+	Local         string  `json:"local"`
+	Remote        string  `json:"remote"`
+	Family        string  `json:"family"`
+	Millis        float64 `json:"ms"`
+	NameMillis    float64 `json:"dns_ms"`
+	ConnectMillis float64 `json:"connect_ms"`
+	Attempts      int     `json:"attempts"`
+}
+
+// talk joins one connection with stdin and stdout, or with a command.
+func (t *connector) talk(ctx context.Context, a address) error {
+	start := time.Now()
+	var v *conversation
+	var err error
+	if !t.o.child.given() {
+		// Before connecting: a server must not wait for a stdout that is not there.
+		if v, err = t.o.pipe.open(t.e, &t.o.events); err != nil {
+			return err
+		}
+	}
+	c, times, err := t.reach(ctx, a)
+	if err != nil {
+		t.o.events.send("error", errorObjectOf(err, statusOf(err)))
+		return closeConversation(v, err)
+	}
+	t.e.verbosef("connected to %s from %s in %.3f ms", peerOf(c), c.LocalAddr(), ms(times.total))
+	t.o.events.send("connected", connectedEvent{1, c.LocalAddr().String(), c.RemoteAddr().String(), string(c.AddressFamily()),
+		ms(times.total), ms(times.name), ms(times.connect), times.attempts})
+	var res talkResult
+	if v != nil {
+		res, err = v.run(ctx, c.NetConn(), a.String(), 1)
+	} else {
+		err = t.runChild(ctx, c)
+	}
+	err = t.end(c, err)
+	err = closeConversation(v, err)
+	t.o.events.closed(1, start, res.PipeResult, err)
+	return err
+}
+
+// reach opens a connection, again and again with --wait.
+func (t *connector) reach(ctx context.Context, a address) (*socket.Conn, timings, error) {
+	if t.o.wait == 0 {
+		return t.open(ctx, a)
+	}
+	return t.retry(ctx, a)
+}
+
+// end closes a connection so that its peer learns how it ended: in order, or by
+// a reset where data were lost.
+func (t *connector) end(c *socket.Conn, err error) error {
+	if err != nil || t.o.abort {
+		if aerr := c.Abort(); err == nil && aerr != nil && !errors.Is(aerr, os.ErrClosed) {
+			err = aerr
+		}
+		return err
+	}
+	if cerr := c.Close(); cerr != nil && socket.ErrorID(cerr) != socket.Closed {
+		return at(peerOf(c), cerr)
+	}
+	return nil
+}
+
+// closeConversation closes v if there is one, and returns the first failure.
+func closeConversation(v *conversation, err error) error {
+	if v == nil {
+		return err
+	}
+	if cerr := v.close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// runChild runs the command of --exec or --sh with the connection.
+func (t *connector) runChild(ctx context.Context, c *socket.Conn) error {
+	vars := connEnviron("tcp", c.LocalAddr(), c.RemoteAddr())
+	if c.AddressFamily() == socket.File {
+		vars = connEnviron("unix", c.LocalAddr(), c.RemoteAddr())
+	}
+	f, err := connFile(c.NetConn())
+	if err != nil {
+		return at(peerOf(c), err)
+	}
+	if f == nil && t.o.execFD {
+		return usagef("--exec-fd: this system cannot hand a connection on")
+	}
+	if f == nil {
+		return t.o.child.run(ctx, t.e, c, c, vars)
+	}
+	defer f.Close()
+	if !t.o.execFD {
+		return t.o.child.run(ctx, t.e, f, f, vars)
+	}
+	argv, err := t.o.child.argv()
+	if err != nil {
+		return err
+	}
+	return t.e.runProgram(ctx, argv, t.e.stdin, t.e.stdout, append(vars, "BRIO_FD=3"), t.o.child.execStatus, f)
+}
+
+// peerOf names the peer of a connection in messages.
+func peerOf(c *socket.Conn) string {
+	if c.AddressFamily() == socket.File {
+		return "unix:" + c.RemoteFilename()
+	}
+	return c.RemoteAddr().String()
+}

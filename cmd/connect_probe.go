@@ -1,0 +1,139 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// expandPorts turns host:22,80,8000-8010 into addresses with one port each.
+// What is no such list stays as it is, for the grammar of addresses to judge.
+func expandPorts(s string) []string {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.HasPrefix(s, "unix:") || strings.Trim(s[i+1:], "0123456789,-") != "" || !strings.ContainsAny(s[i+1:], ",-") {
+		return []string{s}
+	}
+	var list []string
+	for part := range strings.SplitSeq(s[i+1:], ",") {
+		from, to, ok := strings.Cut(part, "-")
+		if !ok {
+			list = append(list, s[:i+1]+part)
+			continue
+		}
+		first, err1 := strconv.ParseUint(from, 10, 16)
+		last, err2 := strconv.ParseUint(to, 10, 16)
+		if err1 != nil || err2 != nil || first > last {
+			return []string{s}
+		}
+		for p := first; p <= last; p++ {
+			list = append(list, s[:i+1]+strconv.FormatUint(p, 10))
+		}
+	}
+	return list
+}
+
+// A probeResult is whether one address accepts.
+type probeResult struct {
+	Target        string  `json:"target"`
+	Open          bool    `json:"open"`
+	Local         string  `json:"local"`  // "" unless open
+	Remote        string  `json:"remote"` // the address that accepted
+	NameMillis    float64 `json:"dns_ms"`
+	ConnectMillis float64 `json:"connect_ms"`
+	Millis        float64 `json:"elapsed_ms"`
+	Attempts      int     `json:"attempts"` // addresses tried
+}
+
+// probe tries all targets and prints what came of it, in their order.
+func (t *connector) probe(ctx context.Context, targets []address) error {
+	type outcome struct {
+		result probeResult
+		err    error
+	}
+	done := make([]chan outcome, len(targets))
+	for i := range done {
+		done[i] = make(chan outcome, 1)
+	}
+	slots := make(chan struct{}, t.o.parallel)
+	go func() {
+		for i, a := range targets {
+			slots <- struct{}{}
+			go func() {
+				r, err := t.probeOne(ctx, a)
+				<-slots
+				done[i] <- outcome{r, err}
+			}()
+		}
+	}()
+	failed := make([]error, len(targets))
+	for i := range targets {
+		out := <-done[i]
+		failed[i] = out.err
+		if err := t.printProbe(out.result, out.err); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return probeFailure(failed)
+}
+
+// probeFailure is the failure of a probe. What failed has been printed, so that
+// only a single failure, or their number, is told.
+func probeFailure(failed []error) error {
+	var first error
+	n, same := 0, true
+	for _, err := range failed {
+		if err == nil {
+			continue
+		}
+		n++
+		if first == nil {
+			first = err
+		}
+		same = same && statusOf(err) == statusOf(first)
+	}
+	switch {
+	case n == 0, len(failed) == 1:
+		return first
+	case n == len(failed) && same:
+		return &failure{err: fmt.Errorf("none of %d is open: %s", n, statusOf(first).text()), status: statusOf(first), kind: kindOf(first, statusOf(first))}
+	}
+	return failf(statusPartial, "partial", "%d of %d are not open", n, len(failed))
+}
+
+func (t *connector) probeOne(ctx context.Context, a address) (probeResult, error) {
+	r := probeResult{Target: a.String()}
+	open := t.open
+	if t.o.wait > 0 {
+		open = t.retry
+	}
+	c, times, err := open(ctx, a)
+	r.NameMillis, r.ConnectMillis, r.Millis, r.Attempts = ms(times.name), ms(times.connect), ms(times.total), times.attempts
+	if err != nil {
+		return r, err
+	}
+	r.Open, r.Local, r.Remote = true, c.LocalAddr().String(), c.RemoteAddr().String()
+	return r, c.Close()
+}
+
+func (t *connector) printProbe(r probeResult, err error) error {
+	return emitFailed(t.e, r, err, func(w io.Writer, r probeResult) error {
+		if t.e.format == "short" {
+			if !r.Open {
+				return nil
+			}
+			_, werr := fmt.Fprintln(w, r.Target)
+			return werr
+		}
+		state := fmt.Sprintf("open\t%.3f ms", r.Millis)
+		if !r.Open {
+			state = safe(strings.TrimPrefix(messageOf(err), r.Target+": "))
+		}
+		_, werr := fmt.Fprintf(w, "%s\t%s\n", safe(r.Target), state)
+		return werr
+	})
+}
