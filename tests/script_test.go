@@ -55,8 +55,9 @@ func TestScripts(t *testing.T) {
 // their addresses into the environment. They stop them with env.Defer.
 func setups() map[string]func(*testscript.Env) error {
 	return map[string]func(*testscript.Env) error{
-		"dns": setupDNS,
-		"ftp": setupFTP,
+		"ftp":     setupFTP,
+		"dns":     setupDNS,
+		"realdns": setupRealDNS,
 	}
 }
 
