@@ -43,16 +43,16 @@ odd 300 IN SSHFP 4 2 00000000000000000000000000000000000000000000000000000000000
 odd 300 IN TYPE65280 \# 3 010203
 `
 
-// A realServer is a name server of others, run by a test.
-type realServer struct {
+// A dnsServer is a name server of others, run by a test.
+type dnsServer struct {
 	name   string
 	args   []string
 	config string // with @DIR@, @PORT@, @TLS@, @HTTPS@ and @UPSTREAM@ for what they say
 	env    string // prefix of the variables that tell its addresses
 }
 
-// realServers are started in this order: unbound asks nsd.
-var realServers = []realServer{
+// dnsServers are started in this order: unbound asks nsd.
+var dnsServers = []dnsServer{
 	{"nsd", []string{"-d", "-c", "@DIR@/nsd.conf"}, `server:
   ip-address: 127.0.0.1@@PORT@
   username: ""
@@ -152,12 +152,12 @@ func setupRealDNS(env *testscript.Env) error {
 	if err := os.WriteFile(filepath.Join(dir, "example.zone"), []byte(long.String()), 0o600); err != nil {
 		return err
 	}
-	if err := writeCertificate(dir); err != nil {
+	if err := writeDNSCertificate(dir); err != nil {
 		return err
 	}
 	env.Setenv("CA", filepath.Join(dir, "cert.pem"))
 	upstream := ""
-	for _, s := range realServers {
+	for _, s := range dnsServers {
 		path, err := exec.LookPath(s.name)
 		if err != nil {
 			if os.Getenv("CI") == "true" {
@@ -177,10 +177,10 @@ func setupRealDNS(env *testscript.Env) error {
 }
 
 // start runs the server and waits until it answers.
-func (s realServer) start(env *testscript.Env, path, dir, upstream string) (port string, err error) {
+func (s dnsServer) start(env *testscript.Env, path, dir, upstream string) (port string, err error) {
 	ports := make([]string, 3)
 	for i := range ports {
-		if ports[i], err = freePort(); err != nil {
+		if ports[i], err = freeDNSPort(); err != nil {
 			return "", err
 		}
 	}
@@ -202,19 +202,19 @@ func (s realServer) start(env *testscript.Env, path, dir, upstream string) (port
 	if err := c.Start(); err != nil {
 		return "", err
 	}
-	env.Defer(func() { stopServer(c) })
+	env.Defer(func() { stopDNSServer(c) })
 	env.Setenv(s.env, "127.0.0.1:"+ports[0])
 	env.Setenv(s.env+"_TLS", "127.0.0.1:"+ports[1])
 	env.Setenv(s.env+"_HTTPS", "127.0.0.1:"+ports[2])
-	if err := awaitServer("127.0.0.1:" + ports[0]); err != nil {
+	if err := awaitDNSServer("127.0.0.1:" + ports[0]); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		return "", fmt.Errorf("%s: %w\n%s", s.name, err, text)
 	}
 	return ports[0], nil
 }
 
-// stopServer ends the server, at first politely: nsd has children to take along.
-func stopServer(c *exec.Cmd) {
+// stopDNSServer ends the server, at first politely: nsd has children to take along.
+func stopDNSServer(c *exec.Cmd) {
 	_ = c.Process.Signal(os.Interrupt)
 	done := make(chan struct{})
 	go func() { _ = c.Wait(); close(done) }()
@@ -226,8 +226,8 @@ func stopServer(c *exec.Cmd) {
 	}
 }
 
-// awaitServer asks until an answer comes.
-func awaitServer(addr string) error {
+// awaitDNSServer asks until an answer comes.
+func awaitDNSServer(addr string) error {
 	var err error
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		q := new(dns.Msg).SetQuestion("www.example.", dns.TypeA)
@@ -239,8 +239,8 @@ func awaitServer(addr string) error {
 	return fmt.Errorf("no answer: %w", err)
 }
 
-// freePort is a port nobody uses, for UDP and TCP.
-func freePort() (string, error) {
+// freeDNSPort is a port nobody uses, for UDP and TCP.
+func freeDNSPort() (string, error) {
 	pc, l, err := listenBoth()
 	if err != nil {
 		return "", err
@@ -250,8 +250,8 @@ func freePort() (string, error) {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
-// writeCertificate writes cert.pem and key.pem, for dns.test and 127.0.0.1.
-func writeCertificate(dir string) error {
+// writeDNSCertificate writes cert.pem and key.pem, for dns.test and 127.0.0.1.
+func writeDNSCertificate(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
