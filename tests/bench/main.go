@@ -43,6 +43,7 @@ func areas() []area {
 		{"relay", relayArea},
 		{"many", manyArea},
 		{"datagram", datagramArea},
+		{"dns", dnsArea},
 		{"ftp", ftpArea},
 	}
 }
