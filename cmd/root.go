@@ -82,6 +82,9 @@ func newRootCmd(e *env) *cobra.Command {
 		newDNSQueryCmd(e),
 		newIPAddrCmd(e),
 	)
+	add(groupTLS,
+		newTLSClientCmd(e),
+	)
 	add(groupFiles,
 		newFTPGetCmd(e),
 		newFTPPutCmd(e),

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -68,7 +69,7 @@ sent. Every fault has OpenSSL's number; --allow puts up with some of them.`,
 	o.pipe.add(c)
 	flagGroup(c, "Output", func(f *pflag.FlagSet) { o.events.addFlag(f) })
 	c.MarkFlagsMutuallyExclusive("probe", "handshake-only", "show-certs", "scan", "reconnect", "resume")
-	results(e, c, &tlsReport{}, &tlsStatistics{})
+	results(e, c, &tlsReport{}, &tlsStatistics{}, &tlsScan{})
 	return exits(answers(c), tlsExits()...)
 }
 
@@ -169,7 +170,7 @@ func pipeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) err
 		return err
 	}
 	e.describeLink(link)
-	var conn streamConn = link.conn
+	var conn net.Conn = link.conn
 	if o.allowTruncation {
 		conn = tolerantConn{link.conn}
 	}
@@ -178,29 +179,10 @@ func pipeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) err
 	if err == nil && o.sessionOut != "" {
 		err = saveSession(ctx, link, o.sessionOut)
 	}
-	return firstError(err, talk.close(), closeStream(link, d.target.String()))
-}
-
-// closeStream says goodbye. A peer that has gone already is no failure: both
-// directions have ended by then.
-func closeStream(l *tlsLink, _ string) error {
-	_ = l.close()
-	return nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+	if closeErr := talk.close(); err == nil {
+		err = closeErr
 	}
-	return nil
-}
-
-// A streamConn is a connection whose sending half can be closed.
-type streamConn interface {
-	io.ReadWriteCloser
-	CloseWrite() error
+	return err
 }
 
 // tolerantConn takes a truncation for the end of data.

@@ -305,4 +305,3 @@ func (l *tlsLink) close() error {
 	}
 	return l.conn.Close()
 }
-

@@ -127,6 +127,22 @@ func (c *Conn) AwaitAcceptance(ctx context.Context) error {
 	if !c.client || c.request == nil || c.tc.ConnectionState().Version != tls.VersionTLS13 {
 		return nil
 	}
+	return c.awaitTicket(ctx)
+}
+
+// AwaitSession returns the newest session. Where the server has issued none
+// yet, it waits for one until ctx ends or data comes; nil means none came.
+func (c *Conn) AwaitSession(ctx context.Context) *Session {
+	if err := c.Handshake(ctx); err != nil {
+		return nil
+	}
+	_ = c.awaitTicket(ctx) // the next read says what is wrong
+	return c.Session()
+}
+
+// awaitTicket reads until a session ticket has come, or a byte of data, which
+// is kept for Read.
+func (c *Conn) awaitTicket(ctx context.Context) error {
 	c.readMu.Lock()
 	defer c.readMu.Unlock()
 	if len(c.peeked) > 0 || c.readErr != nil || !c.sessions.notify(func() { c.wire.stopAfter.Store(true) }) {

@@ -1,0 +1,142 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/brio-net/brio/pkg/tlsx"
+)
+
+// tlsStatistics are what many handshakes with one server came to.
+type tlsStatistics struct {
+	Target    string         `json:"target"`
+	Attempts  int            `json:"attempts"`
+	Succeeded int            `json:"succeeded"`
+	Resumed   int            `json:"resumed"`
+	Connect   spread         `json:"connect_ms"`
+	Handshake spread         `json:"handshake_ms"`
+	Failures  []*errorObject `json:"failures"`
+}
+
+// spread describes measured times in milliseconds.
+type spread struct {
+	Min    float64 `json:"min"`
+	Mean   float64 `json:"mean"`
+	Median float64 `json:"median"`
+	P90    float64 `json:"p90"`
+	Max    float64 `json:"max"`
+}
+
+func newSpread(times []time.Duration) spread {
+	if len(times) == 0 {
+		return spread{}
+	}
+	slices.Sort(times)
+	var sum time.Duration
+	for _, t := range times {
+		sum += t
+	}
+	n := len(times)
+	return spread{Min: millis(times[0]), Mean: millis(sum / time.Duration(n)), Median: millis(times[n/2]),
+		P90: millis(times[min(n-1, n*9/10)]), Max: millis(times[n-1])}
+}
+
+// tlsRounds collects the outcomes of handshakes.
+type tlsRounds struct {
+	stats               tlsStatistics
+	connects, handshake []time.Duration
+	last                error
+}
+
+// round makes one connection and gives the session it brought.
+func (r *tlsRounds) round(ctx context.Context, d *tlsDialer, o tlsx.Override, wantSession bool) *tlsx.Session {
+	r.stats.Attempts++
+	link, err := d.open(ctx, o)
+	defer link.close()
+	if err != nil {
+		r.last = err
+		r.stats.Failures = append(r.stats.Failures, errorObjectOf(err, statusOf(err)))
+		return nil
+	}
+	info := link.conn.Info()
+	r.stats.Succeeded++
+	r.connects, r.handshake = append(r.connects, link.connect), append(r.handshake, info.Handshake)
+	if info.Resumed {
+		r.stats.Resumed++
+	}
+	if !wantSession {
+		return nil
+	}
+	wctx, cancel := context.WithTimeout(ctx, sessionWait)
+	defer cancel()
+	return link.conn.AwaitSession(wctx)
+}
+
+func (r *tlsRounds) emit(e *env) error {
+	r.stats.Connect, r.stats.Handshake = newSpread(r.connects), newSpread(r.handshake)
+	err := r.verdict()
+	if werr := emitFailed(e, &r.stats, err, e.writeStatistics); werr != nil {
+		return werr
+	}
+	return err
+}
+
+// verdict is the failure of the whole: that of all rounds, or that some failed.
+func (r *tlsRounds) verdict() error {
+	switch {
+	case r.stats.Succeeded == 0 && r.last != nil:
+		return r.last
+	case r.last != nil:
+		return failf(statusPartial, "partial", "%d of %d handshakes failed, the last one: %w", len(r.stats.Failures), r.stats.Attempts, r.last)
+	}
+	return nil
+}
+
+// reconnectTLS shakes hands n times without resuming.
+func reconnectTLS(ctx context.Context, e *env, d *tlsDialer, n int) error {
+	r := tlsRounds{stats: tlsStatistics{Target: d.target.String(), Failures: []*errorObject{}}}
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		r.round(ctx, d, tlsx.Override{}, false)
+	}
+	return r.emit(e)
+}
+
+// resumeTLS shakes hands once, then resumes that session n times. Each time the
+// newest session is used, as TLS 1.3 wants it.
+func resumeTLS(ctx context.Context, e *env, d *tlsDialer, n int) error {
+	r := tlsRounds{stats: tlsStatistics{Target: d.target.String(), Failures: []*errorObject{}}}
+	session := r.round(ctx, d, tlsx.Override{}, true)
+	if session == nil {
+		if r.last != nil {
+			return r.emit(e)
+		}
+		return failf(statusExpectation, "no-session", "%s: the server issued no session to resume", d.target)
+	}
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		if next := r.round(ctx, d, tlsx.Override{Session: session}, true); next != nil {
+			session = next
+		}
+	}
+	if err := r.emit(e); err != nil {
+		return err
+	}
+	if r.stats.Resumed < n {
+		return failf(statusExpectation, "not-resumed", "%s: %d of %d connections were resumed", d.target, r.stats.Resumed, n)
+	}
+	return nil
+}
+
+func (e *env) writeStatistics(w io.Writer, s *tlsStatistics) error {
+	times := func(t spread) string {
+		return fmt.Sprintf("min %.2f, median %.2f, mean %.2f, p90 %.2f, max %.2f ms", t.Min, t.Median, t.Mean, t.P90, t.Max)
+	}
+	return e.table(w, [][]string{
+		{"target", s.Target},
+		{"handshakes", fmt.Sprintf("%d of %d succeeded, %d resumed", s.Succeeded, s.Attempts, s.Resumed)},
+		{"connect", times(s.Connect)},
+		{"handshake", times(s.Handshake)},
+	})
+}

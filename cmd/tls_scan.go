@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/brio-net/brio/pkg/tlsx"
+)
+
+// A tlsScan is what a scan of a server found.
+type tlsScan struct {
+	Target        string `json:"target"`
+	Authenticated bool   `json:"authenticated"` // always false: a scan proves nothing
+	*tlsx.ScanResult
+	Certificates [][]peerCertificate `json:"certificates"` // one chain for each kind of key
+	Millis       float64             `json:"elapsed_ms"`
+}
+
+// scanTLS finds out what the server supports.
+func scanTLS(ctx context.Context, e *env, d *tlsDialer) error {
+	start := time.Now()
+	r, err := tlsx.Scan(ctx, tlsx.ScanConfig{
+		ServerName: d.name(),
+		Dial: func(ctx context.Context) (net.Conn, error) {
+			conn, _, err := d.raw(ctx)
+			return conn, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	s := &tlsScan{Target: d.target.String(), ScanResult: r, Certificates: [][]peerCertificate{}, Millis: millis(time.Since(start))}
+	for _, chain := range r.Chains {
+		var list []peerCertificate
+		for _, der := range chain {
+			list = append(list, newPeerCertificate(der))
+		}
+		s.Certificates = append(s.Certificates, list)
+	}
+	if !s.anyVersion() {
+		err = failf(statusHandshake, "no-tls", "%s: the server answers to no version of TLS", d.target)
+	}
+	if werr := emitFailed(e, s, err, e.writeScan); werr != nil {
+		return werr
+	}
+	return err
+}
+
+func (s *tlsScan) anyVersion() bool {
+	for _, v := range s.Versions {
+		if v.Supported {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *env) writeScan(w io.Writer, s *tlsScan) error {
+	rows := [][]string{{"target", s.Target}}
+	for _, v := range s.Versions {
+		rows = append(rows, versionRows(&v)...)
+	}
+	add := func(name string, list []string) {
+		if len(list) > 0 {
+			rows = append(rows, []string{name, strings.Join(list, ", ")})
+		}
+	}
+	add("groups", s.Groups)
+	add("groups 1.2", s.Groups12)
+	add("signatures", s.SignatureSchemes)
+	add("signatures 1.2", s.SignatureSchemes12)
+	add("alpn", s.ALPN)
+	for _, f := range []struct {
+		name  string
+		value bool
+	}{
+		{"secure renegotiation", s.SecureRenegotiation},
+		{"extended master secret", s.ExtendedMasterSecret},
+		{"encrypt then MAC", s.EncryptThenMAC},
+		{"session tickets", s.SessionTickets},
+		{"fallback protection", s.FallbackSCSV},
+		{"compression", s.Compression},
+		{"heartbeat", s.Heartbeat},
+		{"OCSP staple", s.OCSPStaple},
+		{"client certificate", s.CertificateRequested},
+	} {
+		rows = append(rows, []string{f.name, map[bool]string{true: "yes", false: "no"}[f.value]})
+	}
+	for i, chain := range s.Certificates {
+		rows = append(rows, []string{fmt.Sprintf("chain %d", i+1), fmt.Sprintf("%d certificates", len(chain))})
+		for j := range chain {
+			rows = append(rows, chain[j].rows(j)...)
+		}
+	}
+	rows = append(rows, []string{"asked", fmt.Sprintf("%d times in %.0f ms, %d without an answer", s.Probes, s.Millis, s.Failures)})
+	return e.table(w, rows)
+}
+
+func versionRows(v *tlsx.ScanVersion) [][]string {
+	if !v.Supported {
+		return [][]string{{v.Version, "no"}}
+	}
+	what := "yes"
+	if v.Preference != "" {
+		what += ", the " + v.Preference + "'s order decides"
+	}
+	rows := [][]string{{v.Version, what}}
+	for _, s := range v.Suites {
+		note := ""
+		if v.DHBits > 0 && s.KeyExchange == "DH" {
+			note = fmt.Sprintf("(DH %d bits)", v.DHBits)
+		}
+		rows = append(rows, []string{"  suite", joinWords(s.Name, note)})
+	}
+	return rows
+}
