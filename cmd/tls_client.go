@@ -258,7 +258,7 @@ func (v *events) handshake(d *tlsDialer, l *tlsLink, took time.Duration, err err
 	if !v.on() {
 		return
 	}
-	ev := handshakeEvent{ID: 1, Remote: l.remote, Millis: millis(took)}
+	ev := handshakeEvent{ID: 1, Remote: l.remote, Millis: toMillis(took)}
 	if l.conn != nil {
 		info := l.conn.Info()
 		code, text := l.conn.VerifyResult()
@@ -270,7 +270,7 @@ func (v *events) handshake(d *tlsDialer, l *tlsLink, took time.Duration, err err
 	v.send("handshake", ev)
 }
 
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func toMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // cannotTalk reports whether the raw prober may see more than crypto/tls did: a
 // handshake that failed for another reason than the network or the verdict.

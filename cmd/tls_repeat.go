@@ -40,8 +40,8 @@ func newSpread(times []time.Duration) spread {
 		sum += t
 	}
 	n := len(times)
-	return spread{Min: millis(times[0]), Mean: millis(sum / time.Duration(n)), Median: millis(times[n/2]),
-		P90: millis(times[min(n-1, n*9/10)]), Max: millis(times[n-1])}
+	return spread{Min: toMillis(times[0]), Mean: toMillis(sum / time.Duration(n)), Median: toMillis(times[n/2]),
+		P90: toMillis(times[min(n-1, n*9/10)]), Max: toMillis(times[n-1])}
 }
 
 // tlsRounds collects the outcomes of handshakes.

@@ -57,13 +57,13 @@ func (d *tlsDialer) report(l *tlsLink, total time.Duration) *tlsReport {
 	r := &tlsReport{
 		Target: d.target.String(), Address: l.remote, StartTLS: d.flags.tls.startTLS,
 		Certificates: []peerCertificate{},
-		Timings:      tlsTimings{Connect: millis(l.connect), StartTLS: millis(l.startTLS), Total: millis(total)},
+		Timings:      tlsTimings{Connect: toMillis(l.connect), StartTLS: toMillis(l.startTLS), Total: toMillis(total)},
 	}
 	if l.conn == nil {
 		return r
 	}
 	info := l.conn.Info()
-	r.Timings.FirstByte, r.Timings.Handshake = millis(info.FirstByte), millis(info.Handshake)
+	r.Timings.FirstByte, r.Timings.Handshake = toMillis(info.FirstByte), toMillis(info.Handshake)
 	if info.Version != "" {
 		r.TLS = &info
 	}
