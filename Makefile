@@ -25,5 +25,8 @@ bench: ## beside the rivals that are installed: make bench ONLY=stream,unix
 generate: ## man pages and completion scripts, after a change of the commands
 	$(GO) run ./internal/docs/gen
 
+dist: ## archives, packages, checksums and bill of materials for every platform
+	$(GO) run ./internal/dist -version $(VERSION) -o dist
+
 clean:
 	rm -rf brio dist
