@@ -85,14 +85,17 @@ func (s status) text() string {
 // statusOf is the only place where errors become exit statuses.
 func statusOf(err error) status {
 	var (
-		f   *failure
-		out *outputError
+		f    *failure
+		out  *outputError
+		text *socket.ParseError
 	)
 	switch {
 	case err == nil:
 		return statusOK
 	case errors.As(err, &f) && f.status != 0:
 		return f.status
+	case errors.As(err, &text):
+		return statusUsage
 	case errors.Is(err, errStdoutGone):
 		return statusPipe
 	case errors.As(err, &out):

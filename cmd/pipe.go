@@ -429,7 +429,7 @@ func unplaced(pe *socket.PumpError) error {
 
 // remoteFailure is the failure of the connection.
 func (v *conversation) remoteFailure(pe *socket.PumpError, target string) error {
-	f := &failure{err: pe, target: target, op: pe.Side.String()}
+	f := &failure{err: pe, target: target, op: pe.Side.String(), status: statusOf(pe)}
 	var chunk *socket.ChunkError
 	switch {
 	case errors.Is(pe.Err, socket.ErrPeerEnded):

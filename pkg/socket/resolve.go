@@ -50,7 +50,7 @@ func resolve(ctx context.Context, network, address string, r lookupRules) (targe
 		return target{}, err
 	}
 	if t.addrs = order(found, versionOf(network, r.policy)); len(t.addrs) == 0 {
-		return target{}, &net.AddrError{Err: "no address of the IP version asked for", Addr: host}
+		return target{}, notFound(host, "no address of the IP version asked for")
 	}
 	return t, nil
 }
