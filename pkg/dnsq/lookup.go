@@ -25,13 +25,17 @@ const (
 // It asks for the name itself first. Only when no address came back and the name
 // has no dot, the entries of the search list (not the domain) are appended in
 // turn. Options.Type and Options.Search do not count. Addresses come in the
-// order of the reply.
+// order of the reply. The names localhost and below it are this machine's.
 //
 // The error wraps [ErrNotFound] when every reply says that there is no such
 // name or address; one that leaves the question open comes before it.
 func (r *Resolver) LookupHost(ctx context.Context, host string, family Family, o Options) ([]netip.Addr, error) {
 	if addrs := ofFamily(r.hosts.Addrs(host), family); len(addrs) > 0 {
 		return addrs, nil
+	}
+	if name := hostKey(host); name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		// RFC 6761 section 6.3: always this machine, and no name server is to be asked.
+		return ofFamily([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, family), nil
 	}
 	abs, err := AbsoluteName(host)
 	if err != nil {

@@ -401,6 +401,8 @@ func TestDNSLookupHostname(t *testing.T) {
 		// A name with a dot is not completed.
 		{"host.b", "", []string{"host.b. A"}, "not found"},
 		{"soft", "", []string{"soft. A", "soft.a.example. A", "soft.b.example. A"}, "server failure"},
+		{"localhost", "", nil, "127.0.0.1"},
+		{"x.localhost.", dnsq.IPv6Prefer, nil, "::1127.0.0.1"},
 		{"six.example", dnsq.IPv6Only, []string{"six.example. AAAA"}, "2001:db8::1"},
 	} {
 		r := z.resolver(t, dnsq.Config{Domain: "domain.example", Search: []string{"a.example", "b.example"}})

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -381,6 +382,7 @@ func TestRandomCase(t *testing.T) {
 // one is tried again (RFC 7873 section 5.2.3).
 func TestCookie(t *testing.T) {
 	const serverCookie = "0123456789abcdef"
+	var mu sync.Mutex // questions come one after the other, from goroutines of the server
 	var seen []string
 	e := evilServer{udp: func(q *dns.Msg) [][]byte {
 		var got string
@@ -389,7 +391,9 @@ func TestCookie(t *testing.T) {
 				got = c.Cookie
 			}
 		}
+		mu.Lock()
 		seen = append(seen, got)
+		mu.Unlock()
 		m := answer(q, "192.0.2.1")
 		m.SetEdns0(1232, false)
 		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: got[:16] + serverCookie}}
@@ -406,6 +410,8 @@ func TestCookie(t *testing.T) {
 			t.Fatalf("%v, %v", m, err)
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(seen) != 3 || len(seen[0]) != 16 || seen[1] != seen[0]+serverCookie || seen[2] != seen[1] {
 		t.Errorf("cookies sent: %q", seen)
 	}
