@@ -91,6 +91,9 @@ func newRootCmd(e *env) *cobra.Command {
 		newFTPLsCmd(e),
 		newFTPTransferCmd(e),
 	)
+	add(groupTLS,
+		newCertInfoCmd(e),
+	)
 	add(groupItself,
 		newConfigCmd(e),
 		newCompletionCmd(e),

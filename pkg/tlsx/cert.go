@@ -86,8 +86,9 @@ type Certificate struct {
 // CERTIFICATE block.
 type TrustSettings struct {
 	// Trust and Reject list purposes by object identifier or short name.
-	Trust, Reject []string
-	Alias         string
+	Trust  []string `json:"trust"`
+	Reject []string `json:"reject"`
+	Alias  string   `json:"alias"`
 
 	trust, reject []oid
 	hasTrust      bool

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"strings"
 )
 
 // DefaultContextDepth is the number of intermediate certificates that a
@@ -316,23 +314,7 @@ func addTrust(s *Store, files []string, dir string) error {
 	if dir == "" {
 		return nil
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if isHashLink(e.Name()) {
-			return s.AddHashedDirectory(dir)
-		}
-	}
-	return s.AddDirectory(dir)
-}
-
-// isHashLink recognises "1a2b3c4d.0" and "1a2b3c4d.r0".
-func isHashLink(name string) bool {
-	hash, n, ok := strings.Cut(name, ".")
-	n = strings.TrimPrefix(n, "r")
-	return ok && len(hash) == 8 && strings.Trim(hash, "0123456789abcdef") == "" && n != "" && isDigits(n)
+	return s.AddAnyDirectory(dir)
 }
 
 func readCRLs(name string) ([]*CRL, error) {

@@ -166,7 +166,7 @@ func parseTrustedCertificate(raw []byte) (*Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trust settings: %w", err)
 	}
-	c.Aux = &TrustSettings{}
+	c.Aux = &TrustSettings{Trust: []string{}, Reject: []string{}}
 	return c, c.Aux.parse(aux)
 }
 
@@ -196,7 +196,7 @@ func (t *TrustSettings) parse(v tlv) error {
 func oidList(v tlv) ([]oid, []string, error) {
 	items, err := v.children(64)
 	var ids []oid
-	var names []string
+	names := []string{}
 	for _, it := range items {
 		ids = append(ids, oid(it.content))
 		names = append(names, oid(it.content).short())
@@ -236,6 +236,21 @@ func (s *Store) AddDirectory(dir string) error {
 		}
 	}
 	return nil
+}
+
+// AddAnyDirectory trusts the certificates of a directory: looked up by hash
+// where it holds files in OpenSSL's layout, else all of them.
+func (s *Store) AddAnyDirectory(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if isHashName(e.Name()) {
+			return s.AddHashedDirectory(dir)
+		}
+	}
+	return s.AddDirectory(dir)
 }
 
 // bySubject returns the trusted certificates of a subject.

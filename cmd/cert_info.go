@@ -1,0 +1,172 @@
+package cmd
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/brio-net/brio/pkg/tlsx"
+)
+
+// certInfoOptions are the flags of cert-info.
+type certInfoOptions struct {
+	trust    trustFlags
+	dial     dialFlags
+	password identityFlags
+
+	pem    bool
+	tree   bool
+	leaf   bool
+	lint   bool
+	aia    bool
+	batch  string
+	rehash string
+
+	verify    bool
+	host      string
+	email     string
+	untrusted []string
+	ocspFile  string
+	key       string
+
+	expiresWithin time.Duration
+	expectIssuer  string
+	expectSubject string
+	expectSAN     []string
+	expectKey     string
+	expectPin     string
+	minRSA        int
+	noDefects     bool
+
+	startTLS         string
+	sni              string
+	handshakeTimeout time.Duration
+	parallel         int
+	watch            time.Duration
+	count            int
+}
+
+const groupCertChecks = "Check"
+
+func newCertInfoCmd(e *env) *cobra.Command {
+	o := certInfoOptions{}
+	c := &cobra.Command{
+		Use:   "cert-info [FILE|ADDR|-]...",
+		Short: "show and check certificates, keys, requests and revocation lists",
+		Long: `Shows everything in a file (PEM, DER, PKCS #7, PKCS #12, Java key stores; -: stdin)
+or every certificate a server sends (host:port). What is broken is shown with
+what is wrong with it, and never refused.
+
+With --verify each chain is judged in OpenSSL's order, with OpenSSL's numbers
+and all faults. The --expect flags make it a check for scripts: status 11 when
+one does not hold.`,
+		Example: `  brio cert-info server.pem
+  brio cert-info --verify example.com:443
+  brio cert-info --format short /etc/ssl/certs/ca-certificates.crt
+  brio cert-info --expires-within 30d --quiet www.example.com:443 mail.example.com:465
+  brio cert-info --starttls smtp --tree mail.example.com:25
+  brio cert-info --verify --ca-file root.pem --host www.example.com chain.pem
+  brio cert-info --key server.key server.pem
+  brio cert-info --json --get objects.0.certificate.not_after server.pem`,
+		Args: cobra.ArbitraryArgs,
+	}
+	o.addShow(c)
+	o.addCheck(c)
+	o.addServer(c)
+	o.trust.add(c)
+	o.dial.add(c)
+	c.RunE = e.run(func(ctx context.Context, args []string) error { return runCertInfo(ctx, e, &o, args) })
+	results(e, c, certResult{}, batchResult{}, tlsx.HashReport{})
+	return exits(answers(c, "short"),
+		statusLine{statusNotFound, "no such file, host name or service"},
+		statusLine{statusRefused, ""},
+		statusLine{statusDenied, "the file may not be read, or its password is wrong"},
+		statusLine{statusHandshake, "the server does not agree on TLS"},
+		statusLine{statusExpectation, "an expectation is not met: it expires too soon, has another name, issuer, key"},
+		statusLine{statusVerify, "a chain or a host name does not verify"},
+		statusLine{statusPartial, "some of several files and servers failed"},
+	)
+}
+
+func (o *certInfoOptions) addShow(c *cobra.Command) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.verify, "verify", false, "judge the chain; status 13 when it is bad")
+		durationVar(f, &o.expiresWithin, "expires-within", 0, "fail with status 11 if a certificate expires within `DURATION` (30d)")
+		f.BoolVar(&o.tree, "tree", false, "draw how the certificates hang together")
+		f.BoolVar(&o.pem, "pem", false, "print the objects as PEM")
+		f.BoolVar(&o.leaf, "leaf", false, "show the first certificate only")
+		f.BoolVar(&o.lint, "lint", false, "show weaknesses, too")
+		enumVar(f, &o.startTLS, "starttls", "", tlsx.StartTLSProtocols(), "start in the clear with the talk of `PROTOCOL`")
+	})
+	flagGroup(c, "Input", func(f *pflag.FlagSet) {
+		f.StringVar(&o.password.password, "password", "", "open what is encrypted with `PASSWORD` (others can see it: better --password-file or BRIO_PASSWORD)")
+		f.StringVar(&o.password.passwordFile, "password-file", "", "open what is encrypted with the first line of `FILE` (-: stdin)")
+		f.IntVar(&o.parallel, "parallel", 8, "work on `N` files and servers at once")
+		f.StringVar(&o.batch, "batch", "", "judge the cases of `FILE` (-: stdin): x509-limbo's JSON, or one case a line")
+		f.StringVar(&o.rehash, "rehash", "", "make the links of a hashed directory in `DIR`, as openssl rehash")
+	})
+	secretFlag(c.Flags(), "password")
+	c.MarkFlagsMutuallyExclusive("password", "password-file")
+}
+
+func (o *certInfoOptions) addCheck(c *cobra.Command) {
+	flagGroup(c, groupCertChecks, func(f *pflag.FlagSet) {
+		f.StringVar(&o.host, "host", "", "the certificate must be for host `NAME` or this address (default: the server's; none: any)")
+		f.StringVar(&o.email, "email", "", "the certificate must be for mailbox `ADDRESS`")
+		f.StringArrayVar(&o.untrusted, "untrusted", nil, "take intermediate certificates from `FILE` (may be repeated)")
+		f.StringVar(&o.ocspFile, "ocsp-file", "", "take the OCSP response from `FILE`")
+		f.BoolVar(&o.aia, "aia", false, "fetch missing issuers from the addresses in the certificates")
+		f.StringVar(&o.key, "key", "", "the private key in `FILE` must belong to the certificate")
+		f.StringVar(&o.expectIssuer, "expect-issuer", "", "the issuer must contain `TEXT`")
+		f.StringVar(&o.expectSubject, "expect-subject", "", "the subject must contain `TEXT`")
+		f.StringSliceVar(&o.expectSAN, "expect-san", nil, "the certificate must be for these names (`NAME`, ...)")
+		f.StringVar(&o.expectKey, "expect-key", "", "the key must be of `TYPE`: rsa, ec, ed25519, p-256, rsa-2048, ...")
+		f.StringVar(&o.expectPin, "expect-pin", "", "the SHA-256 of the key must be `PIN` (base64 or hex)")
+		f.IntVar(&o.minRSA, "min-rsa", 0, "RSA keys must have at least `BITS` bits")
+		f.BoolVar(&o.noDefects, "expect-no-defects", false, "nothing may depart from the standards")
+	})
+}
+
+func (o *certInfoOptions) addServer(c *cobra.Command) {
+	flagGroup(c, "Server", func(f *pflag.FlagSet) {
+		f.StringVar(&o.sni, "sni", "", "ask for the certificate of `NAME` (none: of nobody; default: the host)")
+		durationVar(f, &o.handshakeTimeout, "handshake-timeout", 15*time.Second, "give up a handshake after `DURATION`")
+		durationVar(f, &o.watch, "watch", 0, "look again every `DURATION` and show what changed")
+		f.IntVar(&o.count, "count", 0, "with --watch, look `N` times (0: until interrupted)")
+	})
+}
+
+// verdictWanted reports whether chains are to be judged.
+func (o *certInfoOptions) verdictWanted() bool {
+	return o.verify || o.host != "" && o.host != "none" || o.email != ""
+}
+
+// runCertInfo does what the flags ask.
+func runCertInfo(ctx context.Context, e *env, o *certInfoOptions, args []string) error {
+	switch {
+	case o.batch != "" && o.rehash != "":
+		return usagef("--batch and --rehash exclude each other")
+	case (o.batch != "" || o.rehash != "") && len(args) > 0:
+		return usagef("unexpected argument %q", args[0])
+	case o.rehash != "":
+		return runRehash(e, o.rehash)
+	}
+	s, err := newCertSession(e, o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.batch != "":
+		return s.runBatch(ctx, o.batch)
+	case len(args) == 0 && e.inIsTerminal():
+		return usagef("needs a file or a server").hint("see: %s -h", e.name())
+	case len(args) == 0:
+		args = []string{"-"}
+	}
+	if o.watch > 0 {
+		return s.watch(ctx, args)
+	}
+	return s.run(ctx, args)
+}

@@ -1,0 +1,188 @@
+package cmd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/brio-net/brio/pkg/tlsx"
+)
+
+// startTLSOf is the talk that goes before TLS with a server: that of
+// --starttls, or of the scheme.
+func (s *certSession) startTLSOf(a address) string {
+	if s.o.startTLS != "" {
+		return s.o.startTLS
+	}
+	switch a.scheme {
+	case "smtp", "submission":
+		return "smtp"
+	case "imap", "pop3", "ftp", "ldap":
+		return a.scheme
+	}
+	return ""
+}
+
+// fetchServer shakes hands with a server and keeps what it sent.
+func (s *certSession) fetchServer(ctx context.Context, r *certResult, a address, verify *tlsx.VerifyOptions) error {
+	r.Server = &certServer{Address: a.String(), StartTLS: s.startTLSOf(a), ServerName: s.serverName(a)}
+	if verify.Hostname == "" && !verify.IP.IsValid() && s.o.host != "none" && a.host != "" {
+		setExpectedName(verify, a.host)
+	}
+	chain, staple, err := s.handshake(ctx, r.Server, a)
+	if len(staple) > 0 {
+		r.Server.OCSPStapled = true
+		if len(verify.OCSP) == 0 {
+			verify.OCSP = staple
+		}
+	}
+	verify.MustStaple = true
+	for i, der := range chain {
+		r.objects = append(r.objects, serverObject(i, der))
+	}
+	if err == nil {
+		r.Server.Authenticated = true
+		return nil
+	}
+	if len(chain) > 0 {
+		r.Server.Note = err.Error()
+		if s.o.verdictWanted() {
+			r.add("handshake", false, 0, "the handshake failed after the certificates: "+err.Error())
+		}
+		return nil
+	}
+	return s.serverFailure(a, err)
+}
+
+func serverObject(i int, der []byte) tlsx.Object {
+	c, err := tlsx.ParseCertificate(der)
+	x := tlsx.Object{Kind: tlsx.ObjectCertificate, Source: fmt.Sprintf("certificate %d of the server", i+1), DER: der, Certificate: c, Err: err}
+	if err != nil {
+		x.Problem = err.Error()
+	}
+	return x
+}
+
+func (s *certSession) serverFailure(a address, err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		return err
+	}
+	f = &failure{err: err, op: "handshake", target: a.String()}
+	if statusOf(err) == statusOther || statusOf(err) == statusVerify {
+		f.status, f.kind = statusHandshake, "tls-handshake"
+	}
+	if s.startTLSOf(a) == "" && startTLSPort(a.port) != "" {
+		f.hint("on this port TLS begins after a talk: --starttls %s", startTLSPort(a.port))
+	}
+	return f
+}
+
+// startTLSPort is the protocol that is spoken in the clear on a port.
+func startTLSPort(port string) string {
+	for _, p := range []string{"smtp", "imap", "pop3", "ftp", "ldap", "postgres", "mysql", "xmpp", "nntp", "sieve", "irc"} {
+		if n := tlsx.StartTLSPort(p); n != 0 && port == fmt.Sprint(n) {
+			return p
+		}
+	}
+	if port == "587" {
+		return "smtp"
+	}
+	return ""
+}
+
+func (s *certSession) serverName(a address) string {
+	switch s.o.sni {
+	case "none":
+		return ""
+	case "":
+		return a.host
+	}
+	return s.o.sni
+}
+
+// handshake returns what the server sent, as far as it went.
+func (s *certSession) handshake(ctx context.Context, info *certServer, a address) (chain [][]byte, staple []byte, err error) {
+	tc, err := tlsx.NewClientContext(tlsx.Config{
+		Methods: tlsx.MethodSet{tlsx.MethodTLS10P}, Verify: tlsx.VerifyNone, ServerName: info.ServerName, NoServerName: info.ServerName == "",
+		ExpectedName: "*", Ciphers: "ALL:COMPLEMENTOFALL:@SECLEVEL=0", NoTickets: true,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := s.o.dial.dial(ctx, a, s.dial)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer raw.Close()
+	if s.o.handshakeTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.o.handshakeTimeout, &timeoutError{"the handshake", s.o.handshakeTimeout})
+		defer cancel()
+	}
+	var conn net.Conn = raw
+	if info.StartTLS != "" {
+		if conn, err = tlsx.StartTLS(ctx, raw, info.StartTLS, a.host); err != nil {
+			return nil, nil, err
+		}
+	}
+	c, err := tc.Client(conn, tlsx.Override{})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Abort()
+	err = c.Handshake(ctx)
+	state := c.ConnectionState()
+	if err == nil {
+		info.Protocol, info.CipherSuite = tlsx.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
+	}
+	return c.PeerChain(), state.OCSPResponse, err
+}
+
+// completeChain fetches the issuers that are missing.
+func (s *certSession) completeChain(ctx context.Context, r *certResult) {
+	chain := slices.Concat(certificatesOf(r.objects), s.untrusted)
+	found, err := tlsx.FetchIssuers(ctx, chain, s.verify.Roots, s.fetchURL)
+	for _, c := range found {
+		r.objects = append(r.objects, tlsx.Object{Kind: tlsx.ObjectCertificate, Source: "fetched", DER: c.Raw, Certificate: c})
+	}
+	if err != nil {
+		s.e.note("%s: --aia: %v", r.Target, err)
+	}
+}
+
+// maxFetchedBytes bounds what one address of a certificate may answer.
+const maxFetchedBytes = 1 << 20
+
+// fetchURL fetches an issuer's certificate by HTTP.
+func (s *certSession) fetchURL(ctx context.Context, url string) ([]byte, error) {
+	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		return nil, fmt.Errorf("%s: only http and https addresses are fetched", url)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxFetchedBytes+1))
+	if err == nil && len(data) > maxFetchedBytes {
+		err = fmt.Errorf("%s: more than %d bytes", url, maxFetchedBytes)
+	}
+	return data, err
+}

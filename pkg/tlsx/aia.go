@@ -1,0 +1,83 @@
+package tlsx
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// maxFetched bounds the issuers that are fetched for one chain.
+const maxFetched = 8
+
+// FetchIssuers completes a chain whose intermediates the peer did not send: it
+// asks fetch for the addresses that the certificates name for their issuers
+// (RFC 5280, section 4.2.2.1) until a self-signed certificate or one of known
+// is reached. It returns the certificates found. What could not be had is in
+// the error, which comes beside what could.
+func FetchIssuers(ctx context.Context, chain []*Certificate, known *Store, fetch func(ctx context.Context, url string) ([]byte, error)) ([]*Certificate, error) {
+	if len(chain) == 0 {
+		return nil, nil
+	}
+	var found []*Certificate
+	cur, seen := chain[0], []*Certificate(nil)
+	for len(found) < maxFetched {
+		if slices.Contains(seen, cur) {
+			return found, nil // certificates that vouch for each other
+		}
+		seen = append(seen, cur)
+		if cur.SelfSigned() || known != nil && issuerIn(known.bySubject(cur.Issuer), cur) != nil {
+			return found, nil
+		}
+		if next := issuerIn(slices.Concat(chain, found), cur); next != nil {
+			cur = next
+			continue
+		}
+		next, err := fetchIssuer(ctx, cur, fetch)
+		if err != nil {
+			return found, err
+		}
+		found = append(found, next)
+		cur = next
+	}
+	return found, fmt.Errorf("more than %d issuers to fetch", maxFetched)
+}
+
+func issuerIn(certs []*Certificate, c *Certificate) *Certificate {
+	for _, p := range certs {
+		if !p.Equal(c) && likelyIssued(p, c) == CodeOK {
+			return p
+		}
+	}
+	return nil
+}
+
+func fetchIssuer(ctx context.Context, c *Certificate, fetch func(context.Context, string) ([]byte, error)) (*Certificate, error) {
+	urls := c.IssuerURLs()
+	if len(urls) == 0 {
+		return nil, fmt.Errorf("%s: the certificate names no address for its issuer", c.Subject)
+	}
+	var last error
+	for _, url := range urls {
+		data, err := fetch(ctx, url)
+		if err != nil {
+			last = err
+			continue
+		}
+		objects, err := ReadObjects(data, nil)
+		if err != nil {
+			last = fmt.Errorf("%s: %w", url, err)
+			continue
+		}
+		var certs []*Certificate
+		for _, o := range objects {
+			if o.Certificate != nil {
+				certs = append(certs, o.Certificate)
+			}
+		}
+		if p := issuerIn(certs, c); p != nil {
+			return p, nil
+		}
+		last = fmt.Errorf("%s: not the issuer's certificate", url)
+	}
+	return nil, last
+}
