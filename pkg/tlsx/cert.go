@@ -195,7 +195,9 @@ func (c *Certificate) parseTBS(tbs, outerAlg tlv, bad *defects) error {
 	if err != nil {
 		return fmt.Errorf("subject: %w", err)
 	}
-	c.Subject = parseName(subject, "subject", bad)
+	if c.Subject = c.Issuer; !bytes.Equal(subject.full, issuer.full) {
+		c.Subject = parseName(subject, "subject", bad)
+	}
 	spki, err := d.want(tagSequence)
 	if err != nil {
 		return fmt.Errorf("public key: %w", err)

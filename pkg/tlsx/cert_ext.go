@@ -75,11 +75,8 @@ func parseExtensions(list tlv, bad *defects) []Extension {
 			bad.add(v.off, "extensions", err.Error())
 			continue
 		}
-		for i := range exts {
-			if exts[i].id == e.id {
-				bad.add(v.off, e.Name, "the extension is repeated")
-				break
-			}
+		if findExtension(exts, e.id) != nil {
+			bad.add(v.off, e.Name, "the extension is repeated")
 		}
 		exts = append(exts, e)
 	}
@@ -191,15 +188,13 @@ type authorityKeyID struct {
 func (x *extensionCache) read(c *Certificate, bad *defects) {
 	x.pathLen, x.proxyPathLen = -1, -1
 	x.usage = -1 // no restriction
-	seen := make(map[oid]bool, len(c.Extensions))
 	for i := range c.Extensions {
 		e := &c.Extensions[i]
-		if seen[e.id] {
+		if findExtension(c.Extensions, e.id) != e {
 			x.invalid = x.invalid || cachedExtension(e.id)
 			x.invalidPolicy = x.invalidPolicy || policyExtension(e.id)
 			continue
 		}
-		seen[e.id] = true
 		if err := x.decode(c, e, bad); err != nil {
 			bad.add(e.off, e.Name, err.Error())
 			x.invalid = x.invalid || cachedExtension(e.id)
@@ -207,7 +202,7 @@ func (x *extensionCache) read(c *Certificate, bad *defects) {
 		}
 		x.noteCritical(e)
 	}
-	if x.proxy && (x.ca || x.hasSAN || seen[oidIssuerAltName]) {
+	if x.proxy && (x.ca || x.hasSAN || findExtension(c.Extensions, oidIssuerAltName) != nil) {
 		x.invalid = true
 		bad.add(0, "Proxy Certificate Information", "in a CA certificate, or beside an alternative name")
 	}

@@ -59,7 +59,7 @@ func (v tlv) inside() der {
 // children reads the values in the content of v, at most limit of them.
 func (v tlv) children(limit int) ([]tlv, error) {
 	d := v.inside()
-	var list []tlv
+	list := make([]tlv, 0, min(limit, 4))
 	for !d.empty() {
 		if len(list) == limit {
 			return list, fmt.Errorf("more than %d elements at offset %d", limit, v.off)

@@ -92,12 +92,14 @@ const maxNameAttributes = 8192
 // parseName reads an RDNSequence. Bad parts are reported and left out.
 func parseName(v tlv, what string, bad *defects) Name {
 	n := Name{Raw: v.full}
-	rdns, err := v.children(maxNameAttributes)
-	if err != nil {
-		bad.add(v.off, what, err.Error())
-	}
-	n.Attributes = make([]Attribute, 0, len(rdns))
-	for i, rdn := range rdns {
+	d := v.inside()
+	n.Attributes = make([]Attribute, 0, 6)
+	for i := 0; !d.empty() && i < maxNameAttributes; i++ {
+		rdn, err := d.next()
+		if err != nil {
+			bad.add(v.off, what, err.Error())
+			break
+		}
 		n.addRDN(i, rdn, what, bad)
 	}
 	n.canonical = canonicalName(n.Attributes)
@@ -105,17 +107,17 @@ func parseName(v tlv, what string, bad *defects) Name {
 }
 
 func (n *Name) addRDN(i int, rdn tlv, what string, bad *defects) {
-	avas, err := rdn.children(maxNameAttributes)
+	d := rdn.inside()
 	switch {
-	case err != nil:
-		bad.add(rdn.off, what, err.Error())
 	case !rdn.is(tagSet):
 		bad.add(rdn.off, what, "relative name is not a SET")
-	case len(avas) == 0:
+	case d.empty():
 		bad.add(rdn.off, what, "empty relative name")
 	}
-	for _, ava := range avas {
-		if len(n.Attributes) == maxNameAttributes {
+	for !d.empty() && len(n.Attributes) < maxNameAttributes {
+		ava, err := d.next()
+		if err != nil {
+			bad.add(rdn.off, what, err.Error())
 			return
 		}
 		if a, ok := parseAttribute(ava, what, bad); ok {
@@ -237,7 +239,7 @@ func decodeUniversal(b []byte) (string, bool, string) {
 // SETs one after the other, without the outer SEQUENCE, every string as a
 // UTF8String in lower-case ASCII with single inner blanks.
 func canonicalName(attrs []Attribute) string {
-	var out []byte
+	out := make([]byte, 0, 256)
 	for i := 0; i < len(attrs); {
 		j := i + 1
 		for j < len(attrs) && attrs[j].rdn == attrs[i].rdn {
@@ -250,21 +252,25 @@ func canonicalName(attrs []Attribute) string {
 }
 
 func canonicalRDN(attrs []Attribute) []byte {
-	parts := make([][]byte, len(attrs))
-	for i, a := range attrs {
-		body := appendTLV(nil, tagOID, []byte(a.id))
-		if a.plain && a.tag != tagNumeric && a.tag != tagGeneral {
-			body = appendTLV(body, tagUTF8, canonicalText(a.Value))
-		} else {
-			body = append(body, a.raw...)
-		}
-		parts[i] = appendTLV(nil, tagSequence|0x20, body)
+	if len(attrs) == 1 {
+		return canonicalAttribute(&attrs[0])
 	}
-	if len(parts) == 1 {
-		return parts[0]
+	parts := make([][]byte, len(attrs))
+	for i := range attrs {
+		parts[i] = canonicalAttribute(&attrs[i])
 	}
 	slices.SortFunc(parts, bytes.Compare) // the order of a DER SET OF
 	return bytes.Join(parts, nil)
+}
+
+func canonicalAttribute(a *Attribute) []byte {
+	body := appendTLV(make([]byte, 0, len(a.id)+len(a.Value)+16), tagOID, []byte(a.id))
+	if a.plain && a.tag != tagNumeric && a.tag != tagGeneral {
+		body = appendTLV(body, tagUTF8, canonicalText(a.Value))
+	} else {
+		body = append(body, a.raw...)
+	}
+	return appendTLV(make([]byte, 0, len(body)+4), tagSequence|0x20, body)
 }
 
 func canonicalText(s string) []byte {

@@ -202,13 +202,13 @@ const (
 	oidPKCS7Encrypted oid = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x06"
 )
 
-type oidName struct{ short, long string }
+type oidName struct{ dotted, short, long string }
 
 var oidTable = sync.OnceValue(func() map[oid]oidName {
 	m := make(map[oid]oidName, len(oidNames))
 	for _, n := range oidNames {
 		o, _ := encodeOID(n.dotted)
-		m[o] = oidName{n.short, n.long}
+		m[o] = oidName{n.dotted, n.short, n.long}
 	}
 	return m
 })
@@ -236,6 +236,13 @@ func (o oid) long() string {
 // String returns the dotted form. Octets that are not an object identifier
 // come out as hex.
 func (o oid) String() string {
+	if n, ok := oidTable()[o]; ok {
+		return n.dotted
+	}
+	return o.decode()
+}
+
+func (o oid) decode() string {
 	var arcs []byte
 	var n uint64
 	first, start := true, true

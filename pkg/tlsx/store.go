@@ -412,12 +412,17 @@ func decodePEMBody(typ string, body []byte) pemBlock {
 
 // decodeBase64 decodes standard base64, leaving out white space.
 func decodeBase64(body []byte) ([]byte, error) {
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
+	n, err := base64.StdEncoding.Decode(out, body) // passes over line ends itself
+	if err == nil {
+		return out[:n:n], nil
+	}
 	clean := make([]byte, 0, len(body))
 	for _, c := range body {
 		if c > ' ' {
 			clean = append(clean, c)
 		}
 	}
-	n, err := base64.StdEncoding.Decode(clean, clean)
-	return clean[:n:n], err
+	n, err = base64.StdEncoding.Decode(out, clean)
+	return out[:n:n], err
 }
