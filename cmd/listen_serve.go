@@ -137,9 +137,11 @@ func (s *server) giveSlot() {
 	}
 }
 
-// report tells of a connection that failed while others go on.
+// report tells of a connection that failed while others go on. That a signal
+// ended all of them is told by the end of the process.
 func (s *server) report(err error) {
-	if err == nil {
+	var sig *signalError
+	if err == nil || errors.As(err, &sig) {
 		return
 	}
 	s.failed.Add(1)
@@ -212,7 +214,7 @@ func (s *server) one(ctx context.Context, c *socket.Conn, id int64) (err error) 
 		s.o.events.send("accepted", newAcceptedEvent(c, id))
 	}
 	res, err := s.serve(ctx, c, id)
-	if cerr := closeAfter(ctx, c, err); err == nil && cerr != nil {
+	if cerr := closeAfter(c, err); err == nil && cerr != nil {
 		err = at(peerName(c), cerr)
 	}
 	s.o.events.closed(id, start, res, err)
@@ -229,7 +231,7 @@ func newAcceptedEvent(c *socket.Conn, id int64) acceptedEvent {
 
 // closeAfter closes a connection so that its peer learns how it ended: in
 // order, or by a reset where data were lost.
-func closeAfter(_ context.Context, c *socket.Conn, err error) error {
+func closeAfter(c *socket.Conn, err error) error {
 	if err != nil {
 		_ = c.Abort() // the failure is told already
 		return nil

@@ -158,6 +158,9 @@ func (o *listenOptions) sourceService(open func() (io.ReadCloser, error)) servic
 	}
 }
 
+// lingerTime is how long a command's peer may go on sending what nobody reads.
+const lingerTime = 2 * time.Second
+
 // execService runs the command of --exec or --sh for every connection.
 func (o *listenOptions) execService(e *env) service {
 	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
@@ -168,8 +171,10 @@ func (o *listenOptions) execService(e *env) service {
 		if f == nil {
 			return socket.PipeResult{}, o.child.run(ctx, e, c, c, peerEnviron(c))
 		}
-		defer f.Close()
-		return socket.PipeResult{}, o.child.run(ctx, e, f, f, peerEnviron(c))
+		err = o.child.run(ctx, e, f, f, peerEnviron(c))
+		_ = f.Close() // it is a copy
+		socket.Linger(ctx, c.NetConn(), lingerTime)
+		return socket.PipeResult{}, err
 	}
 }
 

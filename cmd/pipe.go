@@ -146,14 +146,11 @@ func (v *conversation) openOutput() (err error) {
 	if errors.Is(err, syscall.EPIPE) {
 		return errStdoutGone
 	}
-	if err == nil {
-		v.files = append(v.files, v.out)
-		return nil
+	if err != nil {
+		return &outputError{v.outputName(), plainCause(err)}
 	}
-	if errors.Is(err, syscall.EBADF) {
-		v.out = nil // >&-: there is nowhere to write, so that writing will fail
-	}
-	return &outputError{"stdout", plainCause(err)}
+	v.files = append(v.files, v.out)
+	return nil
 }
 
 func (v *conversation) openFilters() (err error) {
@@ -437,11 +434,11 @@ func (v *conversation) remoteFailure(pe *socket.PumpError, target string) error 
 	case errors.As(pe.Err, &chunk) && chunk.Err == nil:
 		f.status, f.kind = statusProtocol, "chunk-error"
 	case errors.Is(pe.Err, socket.ErrIdleTimeout):
-		f.err, f.kind = fmt.Errorf("idle time-out: nothing has moved for %v", v.flags.idle), "idle-timeout"
+		f.status, f.err, f.kind = statusTimeout, fmt.Errorf("idle time-out: nothing has moved for %v", v.flags.idle), "idle-timeout"
 	case errors.Is(pe.Err, socket.ErrReadTimeout):
-		f.err, f.kind = fmt.Errorf("read time-out: the peer has sent nothing for %v", v.flags.read), "read-timeout"
+		f.status, f.err, f.kind = statusTimeout, fmt.Errorf("read time-out: the peer has sent nothing for %v", v.flags.read), "read-timeout"
 	case errors.Is(pe.Err, socket.ErrWriteTimeout):
-		f.err, f.kind = fmt.Errorf("write time-out: the peer has taken nothing for %v", v.flags.write), "write-timeout"
+		f.status, f.err, f.kind = statusTimeout, fmt.Errorf("write time-out: the peer has taken nothing for %v", v.flags.write), "write-timeout"
 	}
 	return f
 }

@@ -82,3 +82,17 @@ func Reset(conn net.Conn) {
 		_ = c.SetLinger(0) // a connection that is gone already needs none
 	}
 }
+
+// Linger ends conn in order although its peer may still be sending: it
+// half-closes, and discards what comes until the peer ends, at most for limit.
+// A close with bytes unread would reset the connection, and a reset may
+// overtake what the peer has not read yet. The caller closes conn.
+func Linger(ctx context.Context, conn net.Conn, limit time.Duration) {
+	restoreNonblock(conn)
+	if c, ok := conn.(halfCloser); !ok || c.CloseWrite() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	_, _ = Pump(ctx, io.Discard, conn, PumpOptions{}) // the outcome makes no difference
+}

@@ -70,10 +70,16 @@ func claimUnixPath(ctx context.Context, network, path string, replaceStale bool)
 }
 
 // isStale reports whether the socket at path refuses connections, which it
-// does only when no process has it open.
+// does only when no process has it open. It asks with a socket of another type,
+// which a living one turns away (EPROTOTYPE) without hearing of it: a listener
+// for one connection must not take the question for that.
 func isStale(ctx context.Context, network, path string) (bool, error) {
 	d := net.Dialer{Timeout: 2 * time.Second}
-	c, err := d.DialContext(ctx, network, path)
+	other := "unixgram"
+	if network == other {
+		other = "unix"
+	}
+	c, err := d.DialContext(ctx, other, path)
 	if err == nil {
 		return false, c.Close()
 	}
