@@ -22,6 +22,7 @@ type dnsQuestion struct {
 type dnsPlan struct {
 	questions []dnsQuestion
 	servers   []dnsq.Server // of @SERVER arguments
+	types     []uint16      // of TYPE arguments
 	class     uint16
 }
 
@@ -31,7 +32,7 @@ func (o *dnsOptions) plan(args []string) (*dnsPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &dnsPlan{class: w.class}
+	p := &dnsPlan{class: w.class, types: w.types}
 	if p.servers, err = o.servers(w.servers); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,9 @@ func dnsStatus(err error) status {
 		failed *dnsq.ServerFailedError
 		lookup *net.DNSError
 	)
+	if s := dnsModeStatus(err); s != 0 {
+		return s
+	}
 	switch {
 	case errors.As(err, &name), errors.As(err, &server), errors.Is(err, dnsq.ErrUsage):
 		return statusUsage
@@ -35,6 +38,8 @@ func dnsStatus(err error) status {
 		return statusBroken
 	case errors.As(err, &failed) && errors.As(err, &lookup):
 		return statusUnreachable // the name of the server was not found: that says nothing about the name asked for
+	case errors.Is(err, dnsq.ErrIndeterminate):
+		return statusVerify
 	}
 	return dnsHandshakeStatus(err)
 }
@@ -63,6 +68,9 @@ func dnsHandshakeStatus(err error) status {
 
 // dnsKind is the identifier of an error of package dnsq, "" for any other error.
 func dnsKind(err error) string {
+	if kind := dnsModeKind(err); kind != "" {
+		return kind
+	}
 	var reply *dnsq.ReplyError
 	if errors.As(err, &reply) {
 		switch {

@@ -61,6 +61,8 @@ type dnsOptions struct {
 	insecure, httpsGet      bool
 	full, txtJoin           bool
 	stats, showConfig       bool
+
+	modes dnsModes
 }
 
 // addFlags defines the flags of dns-query on c.
@@ -69,6 +71,7 @@ func (o *dnsOptions) addFlags(c *cobra.Command) {
 	flagGroup(c, "Look-up", o.lookupFlags)
 	flagGroup(c, "Question", o.questionFlags)
 	flagGroup(c, "Servers and transports", o.serverFlags)
+	o.addModeFlags(c)
 	flagGroup(c, "Output", o.outputFlags)
 	// cobra parses after this; the run function asks what was set.
 	c.PreRun = func(c *cobra.Command, _ []string) {

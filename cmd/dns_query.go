@@ -55,6 +55,9 @@ alone, --full all sections, --json everything.`,
 
 func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) error {
 	plan, err := o.plan(args)
+	if err == nil {
+		err = o.modes.check()
+	}
 	if err != nil {
 		return err
 	}
@@ -63,6 +66,7 @@ func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) erro
 		return err
 	}
 	defer func() { _, _ = client.Close(), quic.Close() }() // nothing is under way any more
+	o.modes.client = client
 	r, err := o.resolver(client, plan)
 	if err != nil {
 		return err
@@ -70,6 +74,9 @@ func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) erro
 	defer r.Close()
 	if o.showConfig {
 		return emit(e, newDNSConfig(r), e.writeDNSConfig)
+	}
+	if len(o.modes.bulk.files) > 0 {
+		return runDNSBulk(ctx, e, o, r, plan)
 	}
 	if len(plan.questions) == 0 {
 		return usagef("needs a NAME").hint("for the name servers of the root: brio dns-query . NS")
@@ -135,6 +142,9 @@ func (t *dnsTally) result() error {
 
 // ask asks one question and prints its result.
 func (o *dnsOptions) ask(ctx context.Context, e *env, r *dnsq.Resolver, plan *dnsPlan, q dnsQuestion) error {
+	if ask := o.asker(q); ask != nil {
+		return ask(ctx, e, r, plan, q)
+	}
 	if o.lookup {
 		return o.askLookup(ctx, e, r, q)
 	}

@@ -97,18 +97,23 @@ func (r *BulkResult) Transport() Transport {
 	return r.Server.transport()
 }
 
-// Response takes the reply apart. It is an error when there is none.
-func (r *BulkResult) Response() (*Response, error) {
+// Answer takes the reply apart. Its error is that of the result, or says that the
+// reply cannot be parsed.
+func (r *BulkResult) Answer() (*Answer, error) {
 	if r.Err != nil {
 		return nil, r.Err
 	}
 	m := new(dns.Msg)
 	if err := m.Unpack(r.Message); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidReply, err)
+		return nil, &InvalidReplyError{1, err.Error()}
 	}
-	srv := r.Server
-	srv.Transport = r.Transport()
-	return NewResponse(m, srv, Timing{Query: r.RTT, Total: r.RTT}), nil
+	if len(m.Question) == 0 { // a server that could not read the question
+		name, _ := AbsoluteName(r.Name) // it was asked for
+		m.Question = []dns.Question{{Name: name, Qtype: r.Type, Qclass: dns.ClassINET}}
+	}
+	t := Timing{Query: r.RTT, Total: r.RTT, Size: len(r.Message), Sent: r.Tries, Received: 1, Transport: r.Transport()}
+	rep := &reply{msg: m, server: r.Server, timing: t, stored: time.Now()}
+	return newAnswer(rep, Options{Raw: r.Type == dns.TypeANY}, []string{m.Question[0].Name}), nil
 }
 
 // A BulkSummary counts what a run of [Bulk] did.

@@ -112,13 +112,13 @@ func (b *bulk) nextPacked() *bulkPacked {
 }
 
 // BulkLines reads questions for [Bulk] from r, one or more per line: a name, and
-// types if another than the configured one is meant. An address without type
-// asks for its PTR record. Empty lines and what follows # or ; at the start of a
+// the types asked for; without any those of defaults, or else that of the
+// configuration. An address without type asks for its PTR record. Empty lines and what follows # or ; at the start of a
 // word are skipped. A line that is no question, or longer than 4096 octets, is
 // a question with an error. Offsets count from offset, where r begins: pass the
 // Resume of an earlier run after skipping that much.
-func BulkLines(r io.Reader, offset int64) func() (BulkQuestion, error) {
-	l := &bulkLines{r: bufio.NewReaderSize(r, 64<<10), off: offset}
+func BulkLines(r io.Reader, offset int64, defaults ...uint16) func() (BulkQuestion, error) {
+	l := &bulkLines{r: bufio.NewReaderSize(r, 64<<10), off: offset, defaults: defaults}
 	return l.next
 }
 
@@ -129,6 +129,8 @@ type bulkLines struct {
 	line  int64
 	name  string
 	types []uint16 // of the current line still to be asked
+
+	defaults []uint16 // of lines without type
 }
 
 func (l *bulkLines) next() (BulkQuestion, error) {
@@ -182,7 +184,11 @@ func (l *bulkLines) parse(text string) (BulkQuestion, bool) {
 	word, rest := bulkWord(rest)
 	if word == "" {
 		q.Name, q.Type = bulkPointer(name)
-		return q, true
+		if q.Type != 0 || len(l.defaults) == 0 {
+			return q, true
+		}
+		l.name, l.types = name, append(l.types[:0], l.defaults...)
+		return q, false
 	}
 	l.name, l.types = name, l.types[:0]
 	for word != "" {

@@ -49,7 +49,10 @@ func (p *bulkPacked) pack(q BulkQuestion, t *bulkTemplate, mix *bulkRand) {
 	if p.Err != nil {
 		return
 	}
-	name, err := AbsoluteName(p.Name)
+	name, err := ParseName(p.Name)
+	if err == nil {
+		name, err = AbsoluteName(name)
+	}
 	if err != nil {
 		p.Err = err
 		return

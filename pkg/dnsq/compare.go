@@ -192,7 +192,7 @@ func serverAddresses(ctx context.Context, ns, glue []dns.RR, fetch FetchFunc) ([
 			}
 		}
 		for _, a := range addrs {
-			if routable(a) {
+			if Routable(a) {
 				servers = append(servers, Server{Host: a.String(), Addr: a, ServerName: strings.TrimSuffix(s.Name, ".")})
 			}
 		}
@@ -203,9 +203,9 @@ func serverAddresses(ctx context.Context, ns, glue []dns.RR, fetch FetchFunc) ([
 	return servers, nil
 }
 
-// routable reports whether there is a route to a. Connecting a UDP socket finds
-// it out without sending anything.
-func routable(a netip.Addr) bool {
+// Routable reports whether this machine has a route to a. Nothing is sent: a UDP
+// socket that can be connected says so.
+func Routable(a netip.Addr) bool {
 	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 53)))
 	if err != nil {
 		return false

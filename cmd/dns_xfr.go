@@ -1,0 +1,83 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/miekg/dns"
+	"github.com/spf13/pflag"
+
+	"github.com/brio-net/brio/pkg/dnsq"
+)
+
+func (m *dnsModes) transferFlags(f *pflag.FlagSet) {
+	f.BoolVar(&m.axfr, "axfr", false, "transfer the whole zone NAME: complete, or not status 0 (the same as type AXFR)")
+	f.StringVar(&m.ixfr, "ixfr", "", "transfer the changes of the zone NAME since `SERIAL`")
+}
+
+// A dnsTransferRecord is the JSON of a record of a transfer. The last line, a
+// [dnsq.TransferResult], says whether the transfer is complete.
+type dnsTransferRecord struct {
+	Change string `json:"change"` // delete or add in an incremental transfer, else ""
+	dnsq.RR
+}
+
+// askTransfer transfers a zone from the first server that gives it.
+func (o *dnsOptions) askTransfer(ctx context.Context, e *env, r *dnsq.Resolver, _ *dnsPlan, q dnsQuestion) error {
+	cfg := dnsq.TransferConfig{Client: o.modes.client, Timeout: o.tryTimeout}
+	q.qtype = dns.TypeAXFR
+	if o.modes.ixfr != "" {
+		serial, err := strconv.ParseUint(o.modes.ixfr, 10, 32)
+		if err != nil {
+			return usagef("--ixfr %s: not a serial number", o.modes.ixfr).hint("the serial of a zone: brio dns-query %s SOA --get answer.serial", q.text)
+		}
+		cfg.Incremental, cfg.Serial, q.qtype = true, uint32(serial), dns.TypeIXFR
+	}
+	if cfg.Incremental = cfg.Incremental || q.qtype == dns.TypeIXFR; len(r.Servers()) == 0 {
+		return modeFailed(q, dnsq.ErrNoServer)
+	}
+	var (
+		res *dnsq.TransferResult
+		err error
+	)
+	for _, srv := range r.Servers() {
+		w := bufio.NewWriterSize(e.out, 64<<10)
+		res, err = dnsq.Transfer(ctx, srv, q.name, cfg, func(rr dns.RR, change string) error { return e.writeTransferRecord(w, rr, change) })
+		if ferr := w.Flush(); err == nil {
+			err = ferr
+		}
+		if err == nil || res.Records > 0 || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil && !errors.Is(err, errStdoutGone) && !errors.As(err, new(*outputError)) {
+		err = modeFailed(q, err)
+	}
+	return firstError(emitFailed(e, res, err, func(io.Writer, *dnsq.TransferResult) error { return nil }), err)
+}
+
+// writeTransferRecord prints a record as a line of a zone file, or of JSON. The
+// changes of an incremental transfer begin with - or +.
+func (e *env) writeTransferRecord(w io.Writer, raw dns.RR, change string) error {
+	rr := dnsq.NewRR(raw)
+	if e.format == "json" {
+		if e.get != "" || e.writeOut != "" {
+			return nil // a field of the summary is asked for
+		}
+		line, err := marshalLine(dnsTransferRecord{change, rr})
+		if err == nil {
+			_, err = w.Write(append(line, '\n'))
+		}
+		return err
+	}
+	if e.format == "sh" {
+		return nil
+	}
+	sign := map[string]string{dnsq.ChangeDelete: "- ", dnsq.ChangeAdd: "+ "}[change]
+	_, err := fmt.Fprintf(w, "%s%s\t%d\t%s\t%s\t%s\n", sign, safe(rr.Name), rr.TTL, rr.Class, rr.Type, safe(rr.Data))
+	return err
+}
