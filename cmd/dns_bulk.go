@@ -73,6 +73,9 @@ func runDNSBulk(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, pl
 func bulkServers(ctx context.Context, servers []dnsq.Server) ([]dnsq.Server, error) {
 	out := append([]dnsq.Server{}, servers...)
 	for i, s := range out {
+		if s.Transport == dnsq.HTTPS || s.Transport == dnsq.QUIC {
+			return nil, usagef("--file asks over UDP, TCP and TLS, not %s", s.Transport)
+		}
 		if _, ok := dnsq.ParseAddr(s.Host); ok || s.Addr.IsValid() {
 			continue
 		}

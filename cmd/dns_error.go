@@ -38,8 +38,6 @@ func dnsStatus(err error) status {
 		return statusBroken
 	case errors.As(err, &failed) && errors.As(err, &lookup):
 		return statusUnreachable // the name of the server was not found: that says nothing about the name asked for
-	case errors.Is(err, dnsq.ErrIndeterminate):
-		return statusVerify
 	}
 	return dnsHandshakeStatus(err)
 }

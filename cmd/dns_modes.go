@@ -87,6 +87,11 @@ func (m *dnsModes) check() error {
 	return nil
 }
 
+// dnsModeResults are the JSON objects of the modes.
+func dnsModeResults() []any {
+	return []any{dnsq.Validation{}, dnsq.TraceResult{}, dnsq.Comparison{}, dnsq.AwaitResult{}, dnsTransferRecord{}, dnsq.TransferResult{}}
+}
+
 // A dnsAsker asks one question in a mode and prints its result.
 type dnsAsker func(ctx context.Context, e *env, r *dnsq.Resolver, plan *dnsPlan, q dnsQuestion) error
 

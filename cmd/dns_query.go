@@ -33,18 +33,26 @@ alone, --full all sections, --json everything.`,
   brio dns-query @tls://9.9.9.9 example.com AAAA --json
   brio dns-query -x 192.0.2.1
   brio dns-query example.com --get answers.0.data
-  brio dns-query @192.0.2.53 example.com SOA --full --no-recursion`,
+  brio dns-query @192.0.2.53 example.com SOA --full --no-recursion
+  brio dns-query -f names.txt --json --summary
+  brio dns-query example.com --validate
+  brio dns-query example.com --trace
+  brio dns-query @192.0.2.53 example.com --axfr
+  brio dns-query @192.0.2.53 @192.0.2.54 example.com --compare
+  brio dns-query example.com TXT --expect '/^v=spf1/' --until 1m`,
 		Args: cobra.ArbitraryArgs,
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDNSQuery(ctx, e, &o, args) }),
 	}
 	o.addFlags(c)
 	c.ValidArgsFunction = completeDNSArgs
+	results(e, c, dnsResult{}, dnsLookup{}, dnsConfig{})
+	results(e, c, dnsModeResults()...)
 	return exits(answers(c, "short"),
 		statusLine{statusNotFound, "no such name (NXDOMAIN) or no record of that type (NODATA)"},
 		statusLine{statusRefused, ""},
 		statusLine{statusTimeout, "no reply"},
 		statusLine{statusUnreachable, ""},
-		statusLine{statusBroken, ""},
+		statusLine{statusBroken, "connection broken, or a zone transfer not complete"},
 		statusLine{statusHandshake, "TLS or QUIC handshake failed"},
 		statusLine{statusExpectation, "--expect is not met, or servers disagree (--compare)"},
 		statusLine{statusVerify, "the certificate of the server does not verify, or DNSSEC says bogus"},

@@ -110,7 +110,7 @@ func linkDetail(l dnsq.Link) string {
 // or transfer, 0 for any other.
 func dnsModeStatus(err error) status {
 	switch {
-	case errors.Is(err, dnsq.ErrBogus):
+	case errors.Is(err, dnsq.ErrBogus), errors.Is(err, dnsq.ErrNoAnchor):
 		return statusVerify
 	case errors.Is(err, dnsq.ErrDisagree), errors.Is(err, dnsq.ErrExpectation):
 		return statusExpectation

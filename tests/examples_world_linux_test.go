@@ -128,6 +128,7 @@ func (w *world) certify(t *testing.T) {
 		t.Fatal(err)
 	}
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	w.files["names.txt"] = []byte("example.com\nexample.com MX\n192.0.2.1\n")
 	w.files["ca.pem"] = block("CERTIFICATE", rootDER)
 	w.files["cert.pem"] = block("CERTIFICATE", leafDER)
 	w.files["key.pem"] = block("PRIVATE KEY", keyDER)
@@ -210,6 +211,10 @@ func answerTo(q *dns.Msg) *dns.Msg {
 	if strings.HasPrefix(name, "no") {
 		m.Rcode = dns.RcodeNameError
 		m.Ns = []dns.RR{soa}
+		return m
+	}
+	if m.Question[0].Qtype == dns.TypeAXFR {
+		m.Answer = []dns.RR{soa, record(name + " 300 A 192.0.2.10"), soa}
 		return m
 	}
 	data := map[uint16]string{

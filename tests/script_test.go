@@ -59,6 +59,10 @@ func setups() map[string]func(*testscript.Env) error {
 		"ftp":     setupFTP,
 		"dns":     setupDNS,
 		"realdns": setupRealDNS,
+
+		"dns-validate": setupSigned,
+		"dns-trace":    setupTrace,
+		"dns-xfr":      setupTransfer,
 	}
 }
 

@@ -53,9 +53,9 @@ func (c *Comparison) Err() error {
 	case c.Groups == 0 && len(c.Servers) > 0:
 		return c.Servers[0].err
 	case c.Groups > 1:
-		return fmt.Errorf("%w: %d different answers to %s %s", ErrDisagree, c.Groups, c.Name, c.Type)
+		return fmt.Errorf("%w: %d different answers", ErrDisagree, c.Groups)
 	}
-	return fmt.Errorf("%w: %d of %d gave no reply to %s %s", ErrDisagree, c.Failed, len(c.Servers), c.Name, c.Type)
+	return fmt.Errorf("%w: %d of %d gave no reply", ErrDisagree, c.Failed, len(c.Servers))
 }
 
 // Compare asks all servers the same question, at the same time, and compares
@@ -97,7 +97,7 @@ func askOne(ctx context.Context, name string, qtype uint16, srv Server, exchange
 	m, t, err := exchange(ctx, srv, NewQuery(name, qtype, h))
 	a := ServerAnswer{Server: srv, Records: []string{}, Answers: []RR{}, Flags: []string{}, Group: -1, Timing: t}
 	if err != nil {
-		a.err, a.Error = err, err.Error()
+		a.err, a.Error = err, reasonText(err)
 		return a
 	}
 	a.Response = NewResponse(m, srv, t)

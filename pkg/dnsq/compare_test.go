@@ -129,7 +129,7 @@ func TestAwait(t *testing.T) {
 	defer c.Close()
 	cfg := dnsq.AwaitConfig{Servers: []dnsq.Server{early, late}, Exchange: c.Exchange}
 	r, err := dnsq.Await(context.Background(), "w.test", dns.TypeA, []dnsq.Expectation{want}, cfg, nil)
-	if err != nil || r.Met || r.Rounds != 1 || !errors.Is(r.Err(), dnsq.ErrExpectation) || !strings.Contains(r.Err().Error(), "1 of 2 servers") {
+	if err != nil || r.Met || r.Rounds != 1 || !errors.Is(r.Err(), dnsq.ErrExpectation) || !strings.Contains(r.Err().Error(), "not seen at 1 of 2 servers: 192.0.2.1") {
 		t.Errorf("once: %+v, %v; want not met", r, err)
 	}
 	cfg.Until, cfg.Interval = 5*time.Second, 10*time.Millisecond

@@ -3,6 +3,8 @@ package dnsq
 import (
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"strings"
 )
 
@@ -99,3 +101,24 @@ func (e *ServerFailedError) Error() string { return e.Server.String() + ": " + e
 
 // Unwrap returns the cause.
 func (e *ServerFailedError) Unwrap() error { return e.Err }
+
+// reasonText is the text of err without the addresses and names of system calls
+// that the net package puts before its causes.
+func reasonText(err error) string {
+	var (
+		failed *ServerFailedError
+		op     *net.OpError
+		sys    *os.SyscallError
+	)
+	if !errors.As(err, &op) {
+		return err.Error()
+	}
+	text := op.Err.Error()
+	if errors.As(op.Err, &sys) {
+		text = sys.Err.Error()
+	}
+	if errors.As(err, &failed) {
+		text = failed.Server.String() + ": " + text
+	}
+	return text
+}

@@ -158,8 +158,7 @@ func (r *AwaitResult) Err() error {
 			short++
 		}
 	}
-	return fmt.Errorf("%w: %s %s does not show %s at %d of %d servers",
-		ErrExpectation, r.Name, r.Type, strings.Join(r.Expected, ", "), short, len(r.Servers))
+	return fmt.Errorf("%w: not seen at %d of %d servers: %s", ErrExpectation, short, len(r.Servers), strings.Join(r.Expected, ", "))
 }
 
 // Await asks all servers of cfg, round after round, until each shows all that is

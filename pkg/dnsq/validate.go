@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -27,6 +28,9 @@ var (
 	// ErrIndeterminate is wrapped by the errors of validations that end with
 	// [Indeterminate].
 	ErrIndeterminate = errors.New("DNSSEC indeterminate")
+
+	// ErrNoAnchor is wrapped when there is no trust anchor at or above a name.
+	ErrNoAnchor = errors.New("no trust anchor")
 )
 
 // A FetchFunc returns the reply to a question about DNSSEC data. The question
@@ -114,7 +118,7 @@ type Validation struct {
 	EDE           *uint16   `json:"ede_code"`      // extended DNS error a resolver would give (RFC 8914), nil when none fits
 	EDEName       string    `json:"ede_name"`      // its name
 	Links         []Link    `json:"links"`         // from the trust anchor on, in the order looked at
-	Answers       []RR      `json:"answers"`       // records of the answer that were asked for, with aliases
+	Answers       []RR      `json:"answers"`       // records of the answer that were asked for, with aliases; none when bogus
 	Fetches       int       `json:"fetches"`       // questions asked
 	Verifications int       `json:"verifications"` // signatures checked
 	At            time.Time `json:"at"`            // the time signatures had to be valid
@@ -126,14 +130,37 @@ type Validation struct {
 func (v *Validation) Err() error {
 	switch v.Verdict {
 	case Bogus:
-		return fmt.Errorf("%w: %s", ErrBogus, v.Reason)
+		return &verdictError{ErrBogus, v}
 	case Indeterminate:
-		if v.err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrIndeterminate, v.Reason, v.err)
-		}
-		return fmt.Errorf("%w: %s", ErrIndeterminate, v.Reason)
+		return &verdictError{ErrIndeterminate, v}
 	}
 	return nil
+}
+
+// A verdictError is the error of a validation.
+type verdictError struct {
+	kind error
+	v    *Validation
+}
+
+func (e *verdictError) Error() string {
+	return e.kind.Error() + ": " + e.v.Reason + about(e.v.Failing, e.v.Name)
+}
+
+// about says what failed when that is not the name asked for.
+func about(l *Link, name string) string {
+	if l == nil || strings.EqualFold(l.Name, name) || l.Name == "" {
+		return ""
+	}
+	return " (" + l.Name + " " + l.Type + ")"
+}
+
+// Unwrap returns the kind and the error of the fetch that failed.
+func (e *verdictError) Unwrap() []error {
+	if e.v.err == nil {
+		return []error{e.kind}
+	}
+	return []error{e.kind, e.v.err}
 }
 
 // A fault is why something is not secure.
@@ -235,16 +262,26 @@ func (v *validator) conclude(f *fault) {
 		return
 	}
 	v.out.Verdict, v.out.Reason, v.out.err = f.verdict, f.reason, f.err
-	v.out.Failing = &Link{Name: f.name, Type: TypeName(f.qtype), Verdict: f.verdict, Reason: f.reason}
-	if n := len(v.out.Links); n > 0 && v.out.Links[n-1].Verdict != Secure {
-		*v.out.Failing = v.out.Links[n-1]
-	} else {
-		v.out.Links = append(v.out.Links, *v.out.Failing)
+	if f.verdict == Bogus {
+		v.out.Answers = []RR{}
 	}
+	v.out.Failing = v.failing(f)
 	if f.ede != noEDE {
 		code := uint16(f.ede)
 		v.out.EDE, v.out.EDEName = &code, dns.ExtendedErrorCodeToString[code]
 	}
+}
+
+// failing is the link that f comes from: the first that tells of it, since a
+// fault is handed down the chain.
+func (v *validator) failing(f *fault) *Link {
+	for i, l := range v.out.Links {
+		if l.Verdict == f.verdict && l.Reason == f.reason {
+			return &v.out.Links[i]
+		}
+	}
+	v.out.Links = append(v.out.Links, Link{Name: f.name, Type: TypeName(f.qtype), Verdict: f.verdict, Reason: f.reason})
+	return &v.out.Links[len(v.out.Links)-1]
 }
 
 // fetch asks for records, a bounded number of times.
@@ -254,11 +291,11 @@ func (v *validator) fetch(name string, qtype uint16) (*dns.Msg, *fault) {
 	}
 	m, err := v.ask(v.ctx, name, qtype)
 	if err != nil {
-		return nil, indeterminate(err, "no reply to %s %s", name, TypeName(qtype)).about(name, qtype)
+		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), reasonText(err)).about(name, qtype)
 	}
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		err := &ReplyError{Name: name, Type: TypeName(qtype), Rcode: RcodeName(m.Rcode)}
-		return nil, indeterminate(err, "the server answered %s to %s %s", RcodeName(m.Rcode), name, TypeName(qtype)).about(name, qtype)
+		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), reasonText(err)).about(name, qtype)
 	}
 	return m, nil
 }

@@ -27,7 +27,7 @@ type cut struct {
 func (v *validator) zoneOf(name string) (*signedZone, *fault) {
 	anchor := v.closestAnchor(name)
 	if anchor == "" {
-		return nil, indeterminate(nil, "no trust anchor at or above %s", name).about(name, dns.TypeDNSKEY)
+		return nil, indeterminate(ErrNoAnchor, "no trust anchor at or above %s", name).about(name, dns.TypeDNSKEY)
 	}
 	at := v.anchorZone(anchor)
 	if at.fault != nil {
