@@ -30,8 +30,9 @@ type control struct {
 	timeout time.Duration
 	// failed, when not nil, is told of a failing reply as it arrives: the
 	// transfer under way will get no more data.
-	mu     sync.Mutex
-	failed func()
+	mu       sync.Mutex
+	failed   func()
+	failures int // failing replies that nobody has asked for yet
 }
 
 func newControl(conn net.Conn, debug io.Writer, timeout time.Duration) *control {
@@ -54,9 +55,7 @@ func (c *control) readLoop() {
 			c.failure = controlFailure(err)
 			return
 		}
-		if reply.failed() {
-			c.notifyFailed()
-		}
+		c.countFailure(reply, 1)
 		select {
 		case c.replies <- reply:
 		case <-c.quit:
@@ -65,19 +64,27 @@ func (c *control) readLoop() {
 	}
 }
 
-func (c *control) notifyFailed() {
+// countFailure counts the failing replies that wait to be read.
+func (c *control) countFailure(reply Reply, n int) {
+	if !reply.failed() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed != nil {
+	c.failures += n
+	if n > 0 && c.failed != nil {
 		c.failed()
 	}
 }
 
-// onFailure sets what to call when a failing reply arrives.
+// onFailure sets what to call when a failing reply arrives, or has arrived.
 func (c *control) onFailure(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = f
+	if f != nil && c.failures > 0 {
+		f()
+	}
 }
 
 func controlFailure(err error) error {
@@ -103,6 +110,7 @@ func (c *control) stale() (Reply, bool) {
 			if !ok {
 				return Reply{}, false
 			}
+			c.countFailure(reply, -1)
 			if reply.failed() {
 				return reply, true
 			}
@@ -138,6 +146,7 @@ func (c *control) receiveWithin(ctx context.Context, op string, d time.Duration)
 	if len(c.queue) > 0 {
 		reply := c.queue[0]
 		c.queue = c.queue[1:]
+		c.countFailure(reply, -1)
 		return reply, nil
 	}
 	timer := time.NewTimer(d)
@@ -147,6 +156,7 @@ func (c *control) receiveWithin(ctx context.Context, op string, d time.Duration)
 		if !ok {
 			return Reply{}, c.closedError()
 		}
+		c.countFailure(reply, -1)
 		return reply, nil
 	case <-ctx.Done():
 		return Reply{}, contextError(ctx)
@@ -163,7 +173,10 @@ func (c *control) closedError() error {
 }
 
 // unread puts a reply back for the next receive.
-func (c *control) unread(reply Reply) { c.queue = append([]Reply{reply}, c.queue...) }
+func (c *control) unread(reply Reply) {
+	c.queue = append([]Reply{reply}, c.queue...)
+	c.countFailure(reply, 1)
+}
 
 // receiveDirect reads a reply without the goroutine, before it is started.
 func (c *control) receiveDirect(ctx context.Context, op string) (Reply, error) {

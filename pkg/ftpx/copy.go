@@ -179,6 +179,9 @@ func (s *Stream) judge(err error, last time.Time, op string) error {
 // ReadFrom copies r to the file until its end. From a regular file the kernel
 // moves the bytes (sendfile); a failure of r is a [LocalError].
 func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
+	if in, ok := r.(*Stream); ok && s.bare() && in.bare() {
+		return s.relay(in)
+	}
 	if f, ok := r.(*os.File); ok && s.bare() && isRegular(f) {
 		return s.sendFile(f)
 	}
@@ -225,6 +228,37 @@ func (s *Stream) sendFile(f *os.File) (int64, error) {
 		// A system without sendfile has read what it could not write yet.
 		if _, err := f.Seek(start+total, io.SeekStart); err != nil {
 			return total, s.fail(localError("read", err))
+		}
+	}
+}
+
+// relay moves the rest of in, from socket to socket within the kernel.
+func (s *Stream) relay(in *Stream) (int64, error) {
+	var total int64
+	for last := time.Now(); ; {
+		// Bytes that a write deadline leaves in the kernel's pipe are lost, so
+		// that one is final; only the reading side looks at the clock.
+		start := time.Now()
+		if err := s.prepareIO(); err != nil {
+			return total, err
+		}
+		n, ended, err := in.spliceStep(func(limit int64) (int64, error) {
+			return s.d.raw.(*net.TCPConn).ReadFrom(&io.LimitedReader{R: in.d.raw, N: limit})
+		})
+		total += n
+		s.moved += n
+		if n > 0 {
+			last = time.Now()
+		}
+		if err == nil && ended {
+			in.d.sawEOF = true
+			return total, nil
+		}
+		if isTimeout(err) && time.Since(start) >= s.d.idle {
+			return total, s.fail(err)
+		}
+		if err := in.judge(err, last, "relay"); err != nil {
+			return total, s.fail(err)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (c *Client) prepareData(ctx context.Context) (*dataConn, error) {
 		first, second = second, first
 	}
 	err := first(ctx, d)
-	if err == nil || !c.mayFallBack() || c.ctl.failure != nil || ctx.Err() != nil {
+	if err == nil || !c.mayFallBack() || c.dead != nil || ctx.Err() != nil {
 		return d, err
 	}
 	if err2 := second(ctx, d); err2 != nil {
@@ -264,6 +264,7 @@ func (d *dataConn) awaitAccept(within, ctx context.Context, accepted <-chan erro
 		case reply, ok := <-replies:
 			replies = nil
 			if ok {
+				ctl.countFailure(reply, -1)
 				ctl.unread(reply)
 			}
 			if ok && reply.completed() {

@@ -13,8 +13,11 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// maxListing bounds the bytes of one listing.
-const maxListing = 32 << 20
+// Bounds of one listing, in bytes and in lines.
+const (
+	maxListing      = 64 << 20
+	maxListingLines = 500_000
+)
 
 // List returns the entries of a directory, or of the one file that dir names;
 // empty means the current directory. MLSD is used where the server has it.
@@ -104,11 +107,11 @@ func (c *Client) drainListing(d *dataConn) error {
 	s := &Stream{c: c, d: d, ctx: c.ctx, opt: OpenOptions{Size: -1}}
 	defer context.AfterFunc(c.ctx, func() { _ = d.raw.SetDeadline(time.Unix(1, 0)) })()
 	r := bufio.NewReaderSize(readerFunc(s.readWire), maxLine)
-	for size := 0; ; {
+	for size, lines := 0, 0; ; lines++ {
 		line, err := r.ReadSlice('\n')
-		if size += len(line); size > maxListing || errors.Is(err, bufio.ErrBufferFull) {
+		if size += len(line); size > maxListing || lines > maxListingLines || errors.Is(err, bufio.ErrBufferFull) {
 			c.aborting = true
-			return fmt.Errorf("%w: listing longer than %d bytes, or a line of it than %d", ErrProtocol, maxListing, maxLine)
+			return fmt.Errorf("%w: listing of more than %d lines, or a line of more than %d bytes", ErrProtocol, maxListingLines, maxLine)
 		}
 		if text := strings.TrimSuffix(string(line), "\n"); len(line) > 0 {
 			if err := c.sink(strings.TrimSuffix(text, "\r")); err != nil {

@@ -21,9 +21,9 @@ func TestPool(t *testing.T) {
 		most    int
 		refused bool
 	}{
-		{"many slow jobs", 200, 2 * time.Millisecond, 0, false, 3, 4, false},
+		{"many slow jobs", 200, 2 * time.Millisecond, 0, false, 2, 4, false},
 		{"few jobs", 2, time.Millisecond, 100 * time.Millisecond, false, 1, 1, false},
-		{"more sessions do not help", 200, time.Millisecond, 0, true, 2, 3, false},
+		{"more sessions hardly help", 200, time.Millisecond, 0, true, 1, 4, false},
 		{"more sessions are refused", 100, time.Millisecond, 0, false, 1, 1, true},
 		{"none", 0, 0, 0, false, 0, 0, false},
 	} {
