@@ -176,6 +176,7 @@ func (i *identityFlags) add(c *cobra.Command, what string) {
 		f.StringVar(&i.password, "password", "", "open the key with `PASSWORD` (others can see it: better --password-file or BRIO_PASSWORD)")
 		f.StringVar(&i.passwordFile, "password-file", "", "open the key with the first line of `FILE` (-: stdin)")
 	})
+	secretFlag(c.Flags(), "password")
 	c.MarkFlagsMutuallyExclusive("password", "password-file")
 }
 

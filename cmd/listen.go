@@ -41,6 +41,7 @@ type listenOptions struct {
 	chargen        bool
 	send           string
 	broker         bool
+	served         bool // another command brings a service of its own
 
 	outputs string // template of the names of output files, one for each connection
 

@@ -16,7 +16,7 @@ import (
 
 // piped reports whether connections are joined to stdin and stdout.
 func (o *listenOptions) piped() bool {
-	return !o.child.given() && o.forward == "" && !o.echo && !o.discard && !o.chargen && o.send == "" && !o.broker
+	return !o.served && !o.child.given() && o.forward == "" && !o.echo && !o.discard && !o.chargen && o.send == "" && !o.broker
 }
 
 // perConnection reports whether every connection has an output file of its own.

@@ -84,6 +84,7 @@ func newRootCmd(e *env) *cobra.Command {
 	)
 	add(groupTLS,
 		newTLSClientCmd(e),
+		newTLSServerCmd(e),
 	)
 	add(groupFiles,
 		newFTPGetCmd(e),

@@ -182,6 +182,9 @@ func pipeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) err
 	if closeErr := talk.close(); err == nil {
 		err = closeErr
 	}
+	if err != nil {
+		_ = link.conn.Abort() // without close_notify: the server must not take what it got for whole
+	}
 	return err
 }
 
@@ -258,7 +261,7 @@ func (v *events) handshake(d *tlsDialer, l *tlsLink, took time.Duration, err err
 	if !v.on() {
 		return
 	}
-	ev := handshakeEvent{ID: 1, Remote: l.remote, Millis: toMillis(took)}
+	ev := handshakeEvent{ID: 1, Remote: l.remote, Millis: ms(took)}
 	if l.conn != nil {
 		info := l.conn.Info()
 		code, text := l.conn.VerifyResult()
@@ -269,8 +272,6 @@ func (v *events) handshake(d *tlsDialer, l *tlsLink, took time.Duration, err err
 	}
 	v.send("handshake", ev)
 }
-
-func toMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // cannotTalk reports whether the raw prober may see more than crypto/tls did: a
 // handshake that failed for another reason than the network or the verdict.

@@ -50,6 +50,7 @@ func (t *tlsClientFlags) add(c *cobra.Command) {
 		f.StringVar(&t.sessionIn, "session-in", "", "resume the session in `FILE`")
 		f.StringArrayVar(&t.proxies, "proxy", nil, "connect through a proxy: socks5h, socks5, socks4a, socks4 or http `URL` (repeated: a chain)")
 	})
+	secretFlag(c.Flags(), "proxy")
 	c.MarkFlagsMutuallyExclusive("insecure", "verify")
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/brio-net/brio/pkg/tlsx"
 )
@@ -16,38 +16,15 @@ type tlsStatistics struct {
 	Attempts  int            `json:"attempts"`
 	Succeeded int            `json:"succeeded"`
 	Resumed   int            `json:"resumed"`
-	Connect   spread         `json:"connect_ms"`
-	Handshake spread         `json:"handshake_ms"`
+	Connect   *latency       `json:"connect"`
+	Handshake *latency       `json:"handshake"`
 	Failures  []*errorObject `json:"failures"`
-}
-
-// spread describes measured times in milliseconds.
-type spread struct {
-	Min    float64 `json:"min"`
-	Mean   float64 `json:"mean"`
-	Median float64 `json:"median"`
-	P90    float64 `json:"p90"`
-	Max    float64 `json:"max"`
-}
-
-func newSpread(times []time.Duration) spread {
-	if len(times) == 0 {
-		return spread{}
-	}
-	slices.Sort(times)
-	var sum time.Duration
-	for _, t := range times {
-		sum += t
-	}
-	n := len(times)
-	return spread{Min: toMillis(times[0]), Mean: toMillis(sum / time.Duration(n)), Median: toMillis(times[n/2]),
-		P90: toMillis(times[min(n-1, n*9/10)]), Max: toMillis(times[n-1])}
 }
 
 // tlsRounds collects the outcomes of handshakes.
 type tlsRounds struct {
 	stats               tlsStatistics
-	connects, handshake []time.Duration
+	connects, handshake []float64
 	last                error
 }
 
@@ -63,7 +40,7 @@ func (r *tlsRounds) round(ctx context.Context, d *tlsDialer, o tlsx.Override, wa
 	}
 	info := link.conn.Info()
 	r.stats.Succeeded++
-	r.connects, r.handshake = append(r.connects, link.connect), append(r.handshake, info.Handshake)
+	r.connects, r.handshake = append(r.connects, ms(link.connect)), append(r.handshake, ms(info.Handshake))
 	if info.Resumed {
 		r.stats.Resumed++
 	}
@@ -76,7 +53,7 @@ func (r *tlsRounds) round(ctx context.Context, d *tlsDialer, o tlsx.Override, wa
 }
 
 func (r *tlsRounds) emit(e *env) error {
-	r.stats.Connect, r.stats.Handshake = newSpread(r.connects), newSpread(r.handshake)
+	r.stats.Connect, r.stats.Handshake = newLatency(r.connects), newLatency(r.handshake)
 	err := r.verdict()
 	if werr := emitFailed(e, &r.stats, err, e.writeStatistics); werr != nil {
 		return werr
@@ -130,13 +107,13 @@ func resumeTLS(ctx context.Context, e *env, d *tlsDialer, n int) error {
 }
 
 func (e *env) writeStatistics(w io.Writer, s *tlsStatistics) error {
-	times := func(t spread) string {
-		return fmt.Sprintf("min %.2f, median %.2f, mean %.2f, p90 %.2f, max %.2f ms", t.Min, t.Median, t.Mean, t.P90, t.Max)
+	if _, err := fmt.Fprintf(w, "%s: %s, %d failed, %d resumed\n", safe(s.Target), plural(s.Attempts, "handshake"), len(s.Failures), s.Resumed); err != nil || s.Connect == nil {
+		return err
 	}
-	return e.table(w, [][]string{
-		{"target", s.Target},
-		{"handshakes", fmt.Sprintf("%d of %d succeeded, %d resumed", s.Succeeded, s.Attempts, s.Resumed)},
-		{"connect", times(s.Connect)},
-		{"handshake", times(s.Handshake)},
-	})
+	rows := [][]string{{"", "min", "median", "mean", "p99", "max"}}
+	for name, l := range map[string]*latency{"connect": s.Connect, "handshake": s.Handshake} {
+		rows = append(rows, []string{name, millis(l.Min), millis(l.Median), millis(l.Mean), millis(l.P99), millis(l.Max)})
+	}
+	slices.SortFunc(rows[1:], func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+	return e.table(w, rows)
 }

@@ -57,13 +57,13 @@ func (d *tlsDialer) report(l *tlsLink, total time.Duration) *tlsReport {
 	r := &tlsReport{
 		Target: d.target.String(), Address: l.remote, StartTLS: d.flags.tls.startTLS,
 		Certificates: []peerCertificate{},
-		Timings:      tlsTimings{Connect: toMillis(l.connect), StartTLS: toMillis(l.startTLS), Total: toMillis(total)},
+		Timings:      tlsTimings{Connect: ms(l.connect), StartTLS: ms(l.startTLS), Total: ms(total)},
 	}
 	if l.conn == nil {
 		return r
 	}
 	info := l.conn.Info()
-	r.Timings.FirstByte, r.Timings.Handshake = toMillis(info.FirstByte), toMillis(info.Handshake)
+	r.Timings.FirstByte, r.Timings.Handshake = ms(info.FirstByte), ms(info.Handshake)
 	if info.Version != "" {
 		r.TLS = &info
 	}

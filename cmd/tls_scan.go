@@ -33,7 +33,7 @@ func scanTLS(ctx context.Context, e *env, d *tlsDialer) error {
 	if err != nil {
 		return err
 	}
-	s := &tlsScan{Target: d.target.String(), ScanResult: r, Certificates: [][]peerCertificate{}, Millis: toMillis(time.Since(start))}
+	s := &tlsScan{Target: d.target.String(), ScanResult: r, Certificates: [][]peerCertificate{}, Millis: ms(time.Since(start))}
 	for _, chain := range r.Chains {
 		var list []peerCertificate
 		for _, der := range chain {
