@@ -41,7 +41,7 @@ func pipe(t *testing.T, network string) (c1, c2 net.Conn, stop func(), err error
 	return a, b, func() { a.Close(); b.Close() }, nil
 }
 
-func TestShutdownOutput(t *testing.T) {
+func TestShutdown(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		c, s := pair(t, network)
 		if err := c.Shutdown(socket.Output); err != nil {
@@ -73,7 +73,7 @@ func TestShutdownNeedsDirection(t *testing.T) {
 	}
 }
 
-func TestAbort(t *testing.T) {
+func TestCloseAbort(t *testing.T) {
 	c, s := pair(t, "tcp")
 	if err := c.Abort(); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestCloseOrderly(t *testing.T) {
 	}
 }
 
-func TestReadTimeout(t *testing.T) {
+func TestSocketControlReadTimeout(t *testing.T) {
 	c, s := pair(t, "tcp")
 	if err := c.SetReadTimeout(20 * time.Millisecond); err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestReadTimeout(t *testing.T) {
 	}
 }
 
-func TestWriteTimeout(t *testing.T) {
+func TestSocketControlWriteTimeout(t *testing.T) {
 	c, _ := pair(t, "unix")
 	if err := c.SetWriteTimeout(20 * time.Millisecond); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestWriteTimeout(t *testing.T) {
 	}
 }
 
-func TestAccessors(t *testing.T) {
+func TestSocketAccessors(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0", socket.ListenConfig{})
 	c := dial(t, l, socket.Config{})
 	s := accept(t, l)

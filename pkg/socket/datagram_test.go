@@ -69,7 +69,7 @@ func send(t *testing.T, s *socket.DatagramSocket, text string, to socket.PacketA
 	}
 }
 
-func TestDatagrams(t *testing.T) {
+func TestMakeSocketDatagram(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
 		r := receiver(t, "udp", address, socket.PacketConfig{})
 		host := r.LocalHost()
@@ -106,7 +106,7 @@ func TestSendTo(t *testing.T) {
 	identified(t, err, socket.NotConnected)
 }
 
-func TestReceiveFromTruncated(t *testing.T) {
+func TestReceiveFrom(t *testing.T) {
 	for _, network := range []string{"udp", "unixgram"} {
 		r := receiver(t, network, localName(t, network), socket.PacketConfig{})
 		s := sender(t, network, r.LocalAddr().String(), socket.PacketConfig{})

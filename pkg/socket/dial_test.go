@@ -45,7 +45,7 @@ func TestDialSilentPeer(t *testing.T) {
 	}
 }
 
-func TestDialCancelled(t *testing.T) { // with-pending-connect
+func TestWithPendingConnect(t *testing.T) {
 	l := silent(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(30*time.Millisecond, cancel)
@@ -169,7 +169,7 @@ func TestDialBadPort(t *testing.T) {
 	}
 }
 
-func TestDialLocalAddress(t *testing.T) {
+func TestMakeSocketActive(t *testing.T) {
 	l := listen(t, "tcp", ":0", socket.ListenConfig{})
 	cfg := socket.Config{LocalAddr: netip.MustParseAddr("127.0.0.9"), Lookup: hosts("::1", "127.0.0.1")}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -214,7 +214,7 @@ func TestDialScope(t *testing.T) {
 	}
 }
 
-func TestDialUnix(t *testing.T) {
+func TestMakeSocketFile(t *testing.T) {
 	dir := t.TempDir()
 	_, err := socket.Dial(t.Context(), "unix", filepath.Join(dir, "nobody"), socket.Config{})
 	identified(t, err, socket.ConnectionRefused)

@@ -16,7 +16,7 @@ import (
 	"github.com/brio-net/brio/pkg/socket"
 )
 
-func TestListenBothFamilies(t *testing.T) {
+func TestMakeSocketPassive(t *testing.T) {
 	l := listen(t, "tcp", ":0", socket.ListenConfig{})
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	for _, host := range []string{"127.0.0.1", "::1"} {
@@ -46,7 +46,7 @@ func TestListenAddressInUse(t *testing.T) {
 	identified(t, err, socket.AddressNotAvailable)
 }
 
-func TestAcceptSilentPeer(t *testing.T) {
+func TestAcceptConnectionSilentPeer(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0", socket.ListenConfig{})
 	_, err := l.Accept(within(t, 20*time.Millisecond))
 	identified(t, err, socket.TimedOut)
@@ -71,7 +71,7 @@ func TestAcceptClosed(t *testing.T) {
 	identified(t, err, socket.Closed)
 }
 
-func TestTryAccept(t *testing.T) {
+func TestAcceptConnectionNoWait(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		address := "127.0.0.1:0"
 		if network == "unix" {

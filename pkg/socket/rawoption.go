@@ -77,7 +77,7 @@ func parseRawValue(s string) ([]byte, error) {
 	}
 	n, err := strconv.ParseInt(s, 0, 64)
 	if err != nil || n < -1<<31 || n > 1<<32-1 {
-		return nil, fmt.Errorf("%q is not an integer of 32 bits, text in quotes, or hex:", s)
+		return nil, fmt.Errorf("%q is neither an integer of 32 bits, nor text in quotes, nor hex: and bytes", s)
 	}
 	return binary.NativeEndian.AppendUint32(nil, uint32(n)), nil
 }
