@@ -66,7 +66,7 @@ func (b *bench) sendDatagrams(size int) error {
 		least = 2
 	}
 	return b.compare(fmt.Sprintf("send datagrams of %d bytes from stdin", size), have("datagram", []contender{
-		send("brio", b.brio, "dgram", "send", addr, "--framing", "size:"+n),
+		send("brio", b.brio, "dgram", "send", addr, "--framing", n),
 		send("socat", "socat", "-u", "-b", n, "STDIN", "UDP4-SENDTO:"+addr),
 	}), target{rival: "socat", of: rate, least: least})
 }

@@ -99,6 +99,9 @@ func (r row) amount(v float64) string {
 		}
 		return fmt.Sprintf("%.2f s", v)
 	case peakRSS:
+		if v < 1<<20 {
+			return fmt.Sprintf("%.1f KiB", v/(1<<10))
+		}
 		return fmt.Sprintf("%.1f MiB", v/(1<<20))
 	}
 	return fmt.Sprintf("%.4g/s", v)

@@ -261,10 +261,10 @@ func relayArea(b *bench) error {
 	}{
 		{"brio", func(f, t place) []string { return []string{b.brio, "listen", "-k", f.brio(), "--forward", t.brio()} }},
 		{"socat", func(f, t place) []string {
-			return []string{"socat", fmt.Sprintf("TCP4-LISTEN:%d,reuseaddr,bind=127.0.0.1,fork", f.port), "TCP4:" + t.brio()}
+			return []string{"socat", fmt.Sprintf("TCP4-LISTEN:%d,reuseaddr,bind=127.0.0.1", f.port), "TCP4:" + t.brio()}
 		}},
 		{"socat -b1M", func(f, t place) []string {
-			return []string{"socat", "-b", "1048576", fmt.Sprintf("TCP4-LISTEN:%d,reuseaddr,bind=127.0.0.1,fork", f.port), "TCP4:" + t.brio()}
+			return []string{"socat", "-b", "1048576", fmt.Sprintf("TCP4-LISTEN:%d,reuseaddr,bind=127.0.0.1", f.port), "TCP4:" + t.brio()}
 		}},
 	}
 	var cs []contender
