@@ -84,7 +84,7 @@ func (s *certSession) runBatch(ctx context.Context, name string) error {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return at(name, err)
+		return &failure{err: err, target: name, status: statusOf(err)}
 	}
 	return s.batchVerdict(total, failed)
 }

@@ -130,7 +130,7 @@ func (s *certSession) handshake(ctx context.Context, info *certServer, a address
 	var conn net.Conn = raw
 	if info.StartTLS != "" {
 		if conn, err = tlsx.StartTLS(ctx, raw, info.StartTLS, a.host); err != nil {
-			return nil, nil, err
+			return nil, nil, causeOf(ctx, err)
 		}
 	}
 	c, err := tc.Client(conn, tlsx.Override{})
@@ -143,7 +143,15 @@ func (s *certSession) handshake(ctx context.Context, info *certServer, a address
 	if err == nil {
 		info.Protocol, info.CipherSuite = tlsx.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
 	}
-	return c.PeerChain(), state.OCSPResponse, err
+	return c.PeerChain(), state.OCSPResponse, causeOf(ctx, err)
+}
+
+// causeOf is why ctx ended, if it did, in place of the error that came of it.
+func causeOf(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // completeChain fetches the issuers that are missing.
