@@ -48,7 +48,7 @@ func (e *env) applyConfig(c *cobra.Command) error {
 	if err := setFromEnviron(c, environ, "config", "profile"); err != nil {
 		return err
 	}
-	file, err := e.readConfig(c.Root())
+	file, err := e.readConfig()
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func configPath() string {
 
 // readConfig reads and checks the configuration file; nil when there is none.
 // No viper is made before a file is known to exist: most runs have none.
-func (e *env) readConfig(root *cobra.Command) (*configFile, error) {
+func (e *env) readConfig() (*configFile, error) {
 	path, wanted := e.config, e.config != ""
 	if path == "none" || e.cmd != nil && e.cmd.Annotations[annotAboutConfig] != "" {
 		return nil, nil
@@ -221,7 +221,7 @@ func (e *env) readConfig(root *cobra.Command) (*configFile, error) {
 	}
 	file, err := newConfigFile(path, v.AllSettings())
 	if err == nil {
-		err = file.check(root, e.profile)
+		err = file.check(e.wholeTree(), e.profile)
 	}
 	if err != nil {
 		return nil, err

@@ -67,44 +67,74 @@ func newRootCmd(e *env) *cobra.Command {
 	)
 	e.addGlobalFlags(root)
 
-	add := func(group string, cs ...*cobra.Command) {
-		for _, c := range cs {
-			c.GroupID = group
+	only := e.onlyCommand()
+	for _, entry := range commandTable() {
+		if only == "" || only == entry.name {
+			c := entry.make(e)
+			c.GroupID = entry.group
 			root.AddCommand(c)
 		}
 	}
-	add(groupSockets,
-		newConnectCmd(e),
-		newDgramCmd(e),
-		newListenCmd(e),
-	)
-	add(groupNames,
-		newDNSQueryCmd(e),
-		newIPAddrCmd(e),
-	)
-	add(groupTLS,
-		newTLSClientCmd(e),
-		newTLSServerCmd(e),
-	)
-	add(groupFiles,
-		newFTPGetCmd(e),
-		newFTPPutCmd(e),
-		newFTPLsCmd(e),
-		newFTPTransferCmd(e),
-	)
-	add(groupTLS,
-		newCertInfoCmd(e),
-	)
-	add(groupItself,
-		newConfigCmd(e),
-		newCompletionCmd(e),
-		newVersionCmd(e),
-	)
 	help := newHelpCmd(e)
 	help.GroupID = groupItself
 	root.SetHelpCommand(help)
-	completeEnums(root)
+	if only == "" {
+		completeEnums(root)
+	}
 	return root
+}
+
+// A commandEntry is a command below brio. The name is that of the command made.
+type commandEntry struct {
+	group string
+	name  string
+	make  func(*env) *cobra.Command
+}
+
+// commandTable holds the commands in the order of the help page.
+func commandTable() []commandEntry {
+	return []commandEntry{
+		{groupSockets, "connect", newConnectCmd},
+		{groupSockets, "dgram", newDgramCmd},
+		{groupSockets, "listen", newListenCmd},
+		{groupNames, "dns-query", newDNSQueryCmd},
+		{groupNames, "ipaddr", newIPAddrCmd},
+		{groupTLS, "tls-client", newTLSClientCmd},
+		{groupTLS, "tls-server", newTLSServerCmd},
+		{groupTLS, "cert-info", newCertInfoCmd},
+		{groupFiles, "ftp-get", newFTPGetCmd},
+		{groupFiles, "ftp-put", newFTPPutCmd},
+		{groupFiles, "ftp-ls", newFTPLsCmd},
+		{groupFiles, "ftp-transfer", newFTPTransferCmd},
+		{groupItself, "config", newConfigCmd},
+		{groupItself, "completion", newCompletionCmd},
+		{groupItself, "version", newVersionCmd},
+	}
+}
+
+// onlyCommand is the name of the one command that this run needs, empty when it
+// needs the whole tree: making all flags of all commands takes longer than many
+// a command runs.
+func (e *env) onlyCommand() string {
+	if len(e.args) == 0 {
+		return ""
+	}
+	switch name := e.args[0]; name {
+	case "config", "completion":
+		return "" // they look at the other commands
+	default:
+		for _, entry := range commandTable() {
+			if entry.name == name {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// wholeTree is a tree of all commands, to look at: none of its flags is set.
+func (e *env) wholeTree() *cobra.Command {
+	return newRootCmd(newEnv(nil, e.stdin, e.stdout, e.stderr))
 }
 
 // run adapts a run function to cobra: it marks that the command's own code has

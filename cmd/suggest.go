@@ -208,7 +208,7 @@ func unknownFlag(e *env, c *cobra.Command, unknown *pflag.NotExistError) error {
 	}
 	if near := nearest(name, flagNames(c)); near != "" {
 		f.hint("did you mean --%s? (%s)", near, usageOf(c, near))
-	} else if owners := ownersOf(c.Root(), name); len(owners) > 0 {
+	} else if owners := ownersOf(e.wholeTree(), name); len(owners) > 0 {
 		f.hint("--%s belongs to: %s", name, strings.Join(owners, ", "))
 	}
 	return f.hint("all flags: %s --help", c.CommandPath())
