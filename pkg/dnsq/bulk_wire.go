@@ -297,6 +297,7 @@ type wireChain struct {
 	first  int // offset of the answer section
 	count  int
 	qtype  uint16
+	class  uint16
 	name   int // offset of the name looked for
 	off    int
 	left   int
@@ -311,6 +312,7 @@ func newWireChain(msg []byte) wireChain {
 		return c
 	}
 	c.qtype = binary.BigEndian.Uint16(msg[c.first-4:])
+	c.class = binary.BigEndian.Uint16(msg[c.first-2:])
 	c.count = int(binary.BigEndian.Uint16(msg[6:]))
 	c.off, c.left = c.first, c.count
 	return c
@@ -321,16 +323,19 @@ func (c *wireChain) next() (wireRR, bool) {
 	for {
 		for c.left > 0 {
 			rr, ok := wireRecord(c.msg, c.off)
-			if !ok {
+			if !ok || !wireDataFits(c.msg, rr) {
 				return rr, false
 			}
 			c.off, c.left = rr.end, c.left-1
 			typed := rr.typ == c.qtype || c.qtype == dns.TypeANY
-			if (typed || rr.typ == dns.TypeCNAME) && sameWireName(c.msg, rr.owner, c.name) {
-				if typed {
-					c.found = true
-					return rr, true
-				}
+			if !typed && rr.typ != dns.TypeCNAME || rr.class != c.class && c.class != dns.ClassANY || !sameWireName(c.msg, rr.owner, c.name) {
+				continue
+			}
+			if typed {
+				c.found = true
+				return rr, true
+			}
+			if c.alias == 0 {
 				c.alias = rr.data
 			}
 		}
