@@ -14,8 +14,12 @@ const rootAnchors = `. IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409
 . IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16
 `
 
-// maxAnchorFile bounds a file of trust anchors, in octets.
-const maxAnchorFile = 1 << 20
+// Bounds of a file of trust anchors: octets, and records, which $GENERATE makes
+// many of.
+const (
+	maxAnchorFile = 1 << 20
+	maxAnchors    = 1024
+)
 
 // RootAnchors returns the trust anchors of the root zone that are built in.
 func RootAnchors() []dns.RR {
@@ -33,6 +37,9 @@ func ParseAnchors(r io.Reader) ([]dns.RR, error) {
 	z.SetDefaultTTL(3600)
 	var anchors []dns.RR
 	for rr, ok := z.Next(); ok; rr, ok = z.Next() {
+		if len(anchors) == maxAnchors {
+			return nil, fmt.Errorf("trust anchors: more than %d", maxAnchors)
+		}
 		switch rr.(type) {
 		case *dns.DS, *dns.DNSKEY:
 			anchors = append(anchors, rr)

@@ -39,8 +39,11 @@ type NameServer struct {
 	Addrs []netip.Addr `json:"addresses"` // known ones; empty when they have to be looked up
 }
 
-// maxHints bounds a file of root hints, in octets.
-const maxHints = 1 << 20
+// Bounds of a file of root hints: octets, and records.
+const (
+	maxHintsFile = 1 << 20
+	maxHints     = 1024
+)
 
 // RootHints returns the servers of the root zone that are built in.
 func RootHints() Delegation {
@@ -60,10 +63,13 @@ func RootHints() Delegation {
 // their targets, as in a zone file. A server without address, and an input
 // without any server, are errors.
 func ParseHints(r io.Reader) (Delegation, error) {
-	z := dns.NewZoneParser(io.LimitReader(r, maxHints), ".", "")
+	z := dns.NewZoneParser(io.LimitReader(r, maxHintsFile), ".", "")
 	z.SetDefaultTTL(3600)
 	var ns, glue []dns.RR
 	for rr, ok := z.Next(); ok; rr, ok = z.Next() {
+		if len(ns)+len(glue) == maxHints {
+			return Delegation{}, fmt.Errorf("root hints: more than %d records", maxHints)
+		}
 		if rr.Header().Rrtype == dns.TypeNS && rr.Header().Name == "." {
 			ns = append(ns, rr)
 		} else {

@@ -1,6 +1,7 @@
 package dnsq
 
 import (
+	"encoding/base64"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -222,7 +223,7 @@ func (v *validator) checkKeys(name string, set []dns.RR, sigs []*dns.RRSIG, trus
 			continue // RFC 4034 section 2.1
 		}
 		zoneKey = true
-		if k.Flags&dns.REVOKE != 0 {
+		if k.Flags&dns.REVOKE != 0 || tooLong(k) {
 			continue // RFC 5011 section 2.1
 		}
 		all.keys = append(all.keys, k)
@@ -241,6 +242,17 @@ func (v *validator) checkKeys(name string, set []dns.RR, sigs []*dns.RRSIG, trus
 		return nil, f
 	}
 	return all, nil
+}
+
+// tooLong tells RSA keys of more than 4096 bits (RFC 3110 section 2 has no longer
+// ones): the work of checking a signature grows faster than their length.
+func tooLong(k *dns.DNSKEY) bool {
+	const octets = 4096/8 + 8 // with the exponent
+	switch k.Algorithm {
+	case dns.RSASHA1, dns.RSASHA1NSEC3SHA1, dns.RSASHA256, dns.RSASHA512:
+		return base64.StdEncoding.DecodedLen(len(k.PublicKey)) > octets
+	}
+	return false
 }
 
 // trustText names what keys are compared with.

@@ -1,0 +1,135 @@
+package dnsq_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/brio-net/brio/pkg/dnsq"
+)
+
+// serveTLS starts a DNS server for TLS and a client that trusts it.
+func serveTLS(t *testing.T, h dns.HandlerFunc) (dnsq.Server, *dnsq.Client) {
+	t.Helper()
+	cert, pool, _ := testCert(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &dns.Server{Listener: l, Handler: h, MaxTCPQueries: -1}
+	started := make(chan struct{})
+	s.NotifyStartedFunc = func() { close(started) }
+	go s.ActivateAndServe()
+	<-started
+	t.Cleanup(func() { _ = s.Shutdown() })
+	srv, err := dnsq.ParseServer("tls://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &dnsq.Client{TLSConfig: &tls.Config{RootCAs: pool}}
+	t.Cleanup(func() { _ = c.Close() })
+	return srv, c
+}
+
+func TestBulkTLS(t *testing.T) {
+	srv, c := serveTLS(t, bulkEcho)
+	got, sum, err := runBulk(t, bulkNames(1000), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Client: c})
+	if err != nil || len(got) != 1000 || sum.Answered != 1000 || got[0].via != dnsq.TLS || sum.OverTCP != 0 {
+		t.Errorf("%d results, %+v, %v; want 1000 over TLS", len(got), sum, err)
+	}
+	// A server that is not trusted answers nothing.
+	got, sum, err = runBulk(t, bulkNames(2), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Tries: 2})
+	if err != nil || len(got) != 2 || sum.Failed != 2 || !errors.As(got[0].err, new(*dnsq.HandshakeError)) {
+		t.Errorf("%v, %v; want two failed handshakes", got, err)
+	}
+}
+
+func TestTransferTLS(t *testing.T) {
+	srv, c := serveTLS(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		m.Answer = []dns.RR{newRR(t, xfrSOA), newRR(t, "a.example. A 192.0.2.1"), newRR(t, xfrSOA)}
+		_ = w.WriteMsg(m)
+	})
+	got, r, err := transfer(t, srv, dnsq.TransferConfig{Client: c})
+	if err != nil || !r.Complete || got != "example. SOA 300, a.example. A 192.0.2.1" || r.Timing.Handshake == 0 {
+		t.Errorf("%q, %+v, %v", got, r, err)
+	}
+}
+
+func TestBulkIPv6(t *testing.T) {
+	pc, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		t.Skip(err)
+	}
+	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(bulkEcho)}
+	started := make(chan struct{})
+	s.NotifyStartedFunc = func() { close(started) }
+	go s.ActivateAndServe()
+	<-started
+	t.Cleanup(func() { _ = s.Shutdown() })
+	srv, _ := dnsq.ParseServer(pc.LocalAddr().String())
+	got, sum, err := runBulk(t, bulkNames(500), dnsq.BulkConfig{Servers: []dnsq.Server{srv}})
+	if err != nil || len(got) != 500 || sum.Answered != 500 {
+		t.Errorf("%d results, %+v, %v", len(got), sum, err)
+	}
+}
+
+// A name without reply holds the results after it back, and they come in order.
+func TestBulkOrderedWaits(t *testing.T) {
+	srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		if !strings.HasPrefix(q.Question[0].Name, "n0.") {
+			bulkEcho(w, q)
+		}
+	})
+	got, sum, err := runBulk(t, bulkNames(3000), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Ordered: true, Timeout: 500 * time.Millisecond, Tries: 4})
+	if err != nil || len(got) != 3000 || sum.Failed != 1 || !errors.Is(got[0].err, dnsq.ErrNoReply) {
+		t.Fatalf("%d results, %+v, %v; want the first to fail", len(got), sum, err)
+	}
+	for i, a := range got[1:] {
+		if want := fmt.Sprintf("n%d.example.", i+1); a.name != want || a.short == "" {
+			t.Fatalf("result %d is %+v; want %s", i+1, a, want)
+		}
+	}
+}
+
+// A slow reader of the results is nobody's time-out.
+func TestBulkSlowOutput(t *testing.T) {
+	srv := bulkServe(t, bulkEcho)
+	n := 0
+	sum, err := dnsq.Bulk(context.Background(), dnsq.BulkLines(strings.NewReader(bulkNames(200)), 0), func(*dnsq.BulkResult) error {
+		if n++; n%50 == 0 {
+			time.Sleep(150 * time.Millisecond)
+		}
+		return nil
+	}, dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Timeout: 100 * time.Millisecond, Tries: 1})
+	if err != nil || sum.Answered != 200 {
+		t.Errorf("%+v, %v; want 200 answers", sum, err)
+	}
+}
+
+func TestBulkAnswer(t *testing.T) {
+	srv := bulkServe(t, bulkEcho)
+	_, err := dnsq.Bulk(context.Background(), dnsq.BulkLines(strings.NewReader("bücher.example\nbad..name\n"), 0), func(r *dnsq.BulkResult) error {
+		a, err := r.Answer()
+		if r.Line == 2 {
+			if !errors.As(err, new(*dnsq.NameError)) {
+				t.Errorf("Answer to %s: %v; want a NameError", r.Name, err)
+			}
+			return nil
+		}
+		if err != nil || a.Name != "xn--bcher-kva.example." || fmt.Sprint(a.Primary) != "192.0.2.22" || a.Response.Transport != dnsq.UDP {
+			t.Errorf("Answer = %+v, %v", a, err)
+		}
+		return nil
+	}, dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Ordered: true})
+	if err != nil {
+		t.Error(err)
+	}
+}
