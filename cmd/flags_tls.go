@@ -378,9 +378,23 @@ func tlsStatus(err error) status {
 	case errors.As(err, &start), errors.Is(err, tlsx.ErrDataBeforeTLS):
 		return statusHandshake
 	case errors.As(err, &e) && len(e.Codes) > 0:
-		return statusHandshake
+		return streamStatus(e)
 	}
 	return 0
+}
+
+// streamStatus is the exit status of a failure of TLS itself: in the handshake,
+// or after it when a server refuses the client's certificate late, or ends the
+// stream, or spoils it.
+func streamStatus(e *tlsx.Error) status {
+	late := e.Alert >= 42 && e.Alert <= 49 || e.Alert == 116
+	switch {
+	case e.What == "handshake", late:
+		return statusHandshake
+	case e.Alert >= 0:
+		return statusBroken
+	}
+	return statusProtocol
 }
 
 // tlsKind is the identifier of an error of a TLS connection, "" for others.
@@ -399,6 +413,10 @@ func tlsKind(err error) string {
 		return "verification-failed"
 	case statusHandshake:
 		return "tls-handshake"
+	case statusBroken:
+		return "tls-alert"
+	case statusProtocol:
+		return "tls-protocol"
 	}
 	return ""
 }

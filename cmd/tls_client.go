@@ -83,6 +83,8 @@ func tlsExits() []statusLine {
 		{statusHandshake, "TLS, STARTTLS or proxy handshake failed"},
 		{statusExpectation, "--expect is not met, or --resume did not resume"},
 		{statusVerify, "the certificate does not verify, or has another key than --pin"},
+		{statusProtocol, "the server sent records that do not decrypt"},
+		{statusPartial, "--reconnect: some handshakes failed"},
 	}
 }
 

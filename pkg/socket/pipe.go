@@ -294,7 +294,11 @@ func (p *pipe) onInputEnd(err error) error {
 	if p.cfg.HalfClose == HalfCloseNever {
 		return nil
 	}
-	return p.closeHalf()
+	if err = p.closeHalf(); err != nil && brokenOff(err) && !p.peerEnded {
+		p.broken = err // as above
+		return nil
+	}
+	return err
 }
 
 // brokenOff reports whether err says that the peer takes no more.

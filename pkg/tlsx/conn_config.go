@@ -108,13 +108,14 @@ func (c *Conn) serverConfig() *tls.Config {
 func (c *Conn) configFor(cfg *tls.Config, hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	c.hello = newClientHello(hello)
 	version, natural := c.chooseVersion(hello.SupportedVersions)
-	if version == 0 {
-		return nil, fmt.Errorf("tls: client offered only unsupported versions: %x", hello.SupportedVersions)
-	}
 	chosen := cfg.Clone()
 	chosen.GetConfigForClient = nil
 	if version != natural { // crypto/tls would take one that is not in our list
 		chosen.MinVersion, chosen.MaxVersion = version, version
+	}
+	if version == 0 { // only one that the client lacks makes crypto/tls refuse in the right words
+		chosen.MinVersion, chosen.MaxVersion = c.set.versions[0], c.set.versions[0]
+		return chosen, nil
 	}
 	if version == tls.VersionTLS13 {
 		c.wire.onNextWrite(withSuites13(c.chooseSuites13(hello.CipherSuites)))

@@ -42,7 +42,24 @@ func (e *Error) Error() string {
 	if e.Alert >= 0 {
 		return fmt.Sprintf("%s: the peer sent alert %d: %s", e.What, e.Alert, AlertText(e.Alert))
 	}
-	return e.What + ": " + trimTLS(e.Err.Error())
+	return e.What + ": " + causeText(e.Err)
+}
+
+// causeText is the text of the cause without the addresses and prefixes that
+// the layers below put before it.
+func causeText(err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the peer closed the connection"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && isNetworkError(err) {
+		err = op.Err
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return trimTLS(strings.TrimPrefix(err.Error(), "local error: "))
 }
 
 // Unwrap returns the cause.
@@ -63,6 +80,7 @@ const (
 	reasonNoSuitableKeyShare   = 0x65
 	reasonWrongCertificateType = 0x17F
 	reasonBadCertificate       = 0xDC
+	reasonBadRecord            = 0x119
 	reasonInternal             = 0x44
 )
 
@@ -90,6 +108,8 @@ func reasonText(reason uint32) string {
 		return "no suitable key share"
 	case reasonWrongCertificateType:
 		return "wrong certificate type"
+	case reasonBadRecord:
+		return "decryption failed or bad record mac"
 	case reasonBadCertificate:
 		return "unable to load ssl3 certificate"
 	}
@@ -125,12 +145,13 @@ func reasonOf(err error) uint32 {
 		{"no supported signature algorithms", reasonNoSuitableSignature},
 		{"failed to parse certificate", reasonBadCertificate},
 		{"unsupported certificate", reasonWrongCertificateType},
+		{"bad record MAC", reasonBadRecord},
 	} {
 		if strings.Contains(text, row.part) {
 			return row.reason
 		}
 	}
-	if strings.HasPrefix(text, "tls: ") {
+	if strings.HasPrefix(text, "tls: ") || strings.HasPrefix(text, "local error: tls: ") {
 		return reasonInternal
 	}
 	return 0
