@@ -62,6 +62,12 @@ alone, --full all sections, --json everything.`,
 }
 
 func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) error {
+	if o.short && e.format != "text" && e.format != "short" {
+		return usagef("--short and --format %s exclude each other", e.format)
+	}
+	if o.short {
+		e.format = "short"
+	}
 	plan, err := o.plan(args)
 	if err == nil {
 		err = o.modes.check()
@@ -96,7 +102,7 @@ func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) erro
 	if o.stats {
 		e.writeDNSStats(r)
 	}
-	return errors.Join(err, o.saveCache(r))
+	return firstError(err, o.saveCache(r))
 }
 
 // runDNSQuestions asks the questions of plan in turn and prints each result.
@@ -165,14 +171,31 @@ func (o *dnsOptions) ask(ctx context.Context, e *env, r *dnsq.Resolver, plan *dn
 		err = dnsFailed(q, err)
 		return firstError(o.emitFailure(e, q, err), err)
 	}
+	e.tellAnswer(a)
 	if err = a.Err(); err != nil {
-		err = dnsFailed(q, err)
+		f := dnsFailed(q, err)
+		if a.Response.Rcode == "NXDOMAIN" && o.search == "" && !strings.Contains(q.text, ".") {
+			f.hint("to complete it with domain and search list: --search")
+		}
+		err = f
 	}
 	res := newDNSResult(q, a)
 	if o.stats {
 		res.Nameservers = r.Nameservers()
 	}
 	return firstError(emitFailed(e, res, err, o.textWriter(e)), err)
+}
+
+// tellAnswer says with -v where an answer came from, and always that it is stale.
+func (e *env) tellAnswer(a *dnsq.Answer) {
+	from := fmt.Sprintf("%s over %s in %.1f ms", a.Response.Server, a.Response.Transport, a.Response.Timing.Query.Seconds()*1000)
+	if a.Cached {
+		from = "the cache"
+	}
+	e.verbosef("%s %s: %s from %s", a.Name, a.Type, a.Response.Rcode, from)
+	if a.Valid != nil && *a.Valid < 0 {
+		e.note("%s %s: the answer is stale since %d s", a.Name, a.Type, -*a.Valid)
+	}
 }
 
 // firstError is the first error that is not nil.
