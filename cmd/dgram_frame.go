@@ -120,7 +120,7 @@ func (f *frames) setRule(rule string) error {
 	case "nul":
 		f.end = 0
 	default:
-		n, err := parseSize(rule)
+		n, err := parseSize(strings.TrimPrefix(rule, "size:"))
 		if err != nil || n < 1 || n > maxDatagram {
 			return unknownValue("--framing", rule, []string{"auto", "whole", "lines", "nul", "a size"})
 		}

@@ -22,6 +22,7 @@ type dgramSendOptions struct {
 	rate     int
 	wait     time.Duration
 	replies  int
+	due      time.Time // when the next datagram may be sent, with rate
 }
 
 // sendBatch is how many datagrams are handed to the system at once when they
@@ -200,7 +201,7 @@ func (o *dgramSendOptions) sendBatch(ctx context.Context, batch [][]byte, target
 	for len(batch) > 0 {
 		part := batch
 		if o.rate > 0 {
-			part = batch[:min(len(batch), max(1, o.rate/50))] // in steps of at least 20 ms
+			part = batch[:min(len(batch), max(1, o.rate/50))] // at most what 20 ms are worth
 		}
 		alive := false
 		for _, t := range targets {
@@ -213,13 +214,28 @@ func (o *dgramSendOptions) sendBatch(ctx context.Context, batch [][]byte, target
 			return nil
 		}
 		batch = batch[len(part):]
-		if o.rate > 0 {
-			if err := sleep(ctx, time.Duration(len(part))*time.Second/time.Duration(o.rate)); err != nil {
-				return err
-			}
+		if err := o.pace(ctx, len(part)); err != nil {
+			return err
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// pace waits until the next datagram is due after n were sent. Pauses too short
+// for the clock are saved up.
+func (o *dgramSendOptions) pace(ctx context.Context, n int) error {
+	if o.rate == 0 {
+		return context.Cause(ctx)
+	}
+	now := time.Now()
+	if o.due.Before(now.Add(-20 * time.Millisecond)) {
+		o.due = now // a pause of the input is not made up for
+	}
+	o.due = o.due.Add(time.Duration(n) * time.Second / time.Duration(o.rate))
+	if o.due.Sub(now) < 2*time.Millisecond {
+		return context.Cause(ctx)
+	}
+	return sleep(ctx, o.due.Sub(now))
 }
 
 func (t *sending) send(ctx context.Context, batch [][]byte) {
