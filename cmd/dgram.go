@@ -29,10 +29,10 @@ func newDgramCmd(e *env) *cobra.Command {
 		Long: `Sends, receives and answers datagrams. ADDR is host:port, or unix:/path or
 unix:@name for UNIX datagram sockets. A datagram stays a datagram: what is sent as
 one is received as one, and what does not fit is reported.`,
-		Example: `  echo hello | brio dgram send 127.0.0.1:5000
-  brio dgram send --data ping --wait 2s 127.0.0.1:5000
+		Example: `  echo hello | brio dgram send localhost:9000
+  brio dgram send --data ping --wait 2s localhost:9000
   brio dgram recv --count 1 :5000
-  brio dgram echo 127.0.0.1:5000`,
+  brio dgram echo :7777`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error { return runGroup(e, c, args) },
 	}
@@ -157,7 +157,7 @@ func (d *dgramFlags) connect(ctx context.Context, a address, cfg socket.PacketCo
 }
 
 // packetFailure is a failure of a datagram socket, with what can be done.
-func packetFailure(op, target string, err error) error {
+func packetFailure(op, target string, err error) *failure {
 	f := &failure{err: socket.Describe(err).Err, op: op, target: target, status: statusOf(err), kind: string(socket.ErrorID(err))}
 	switch socket.ErrorID(err) {
 	case socket.AccessDenied:

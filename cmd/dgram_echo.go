@@ -21,7 +21,7 @@ func newDgramEchoCmd(e *env) *cobra.Command {
 cannot be answered; they are counted and dropped.`,
 		Example: `  brio dgram echo :7777
   brio dgram echo --port-file port 127.0.0.1:0
-  brio dgram echo --events json unix:/tmp/echo
+  brio dgram echo --events json unix:echo.sock
   brio dgram echo --count 1 [::1]:7777`,
 		Args: wantArgs(1, 2, "one address to receive for"),
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramEcho(ctx, e, &o, args) }),

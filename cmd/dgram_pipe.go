@@ -31,10 +31,10 @@ func newDgramPipeCmd(e *env) *cobra.Command {
 to stdout. With --listen it waits at ADDR and talks with whoever sends first.
 Datagrams have no end: after stdin has ended it goes on receiving until
 --after-stdin-eof, --idle-timeout, --count or a signal ends it.`,
-		Example: `  brio dgram pipe 127.0.0.1:5000
+		Example: `  brio dgram pipe localhost:9000
   brio dgram pipe --listen :5000
-  printf 'a\nb\n' | brio dgram pipe --framing lines --after-stdin-eof 1s 127.0.0.1:5000
-  echo question | brio dgram pipe --count 1 unix:/tmp/service`,
+  printf 'a\nb\n' | brio dgram pipe --framing lines --after-stdin-eof 1s localhost:9000
+  echo question | brio dgram pipe --count 1 localhost:9000`,
 		Args: wantArgs(1, 2, "one address"),
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramPipe(ctx, e, &o, args) }),
 	}

@@ -39,8 +39,8 @@ buffer was full, are reported on stderr.`,
 		Example: `  brio dgram recv :5000
   brio dgram recv --count 1 --wait 5s 127.0.0.1:5000
   brio dgram recv --json --port-file port 127.0.0.1:0
-  brio dgram recv --join 239.1.2.3%eth0,192.0.2.7 :5000
-  brio dgram recv --print lines unix:/tmp/log`,
+  brio dgram recv --join 239.1.2.3%lo :5000
+  brio dgram recv --print lines unix:log.sock`,
 		Args: wantArgs(1, 2, "one address to receive for"),
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramRecv(ctx, e, &o, args) }),
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,11 +38,11 @@ func newDgramSendCmd(e *env) *cobra.Command {
 		Long: `Sends stdin, or what --data or --file give, to each ADDR: as one datagram, or cut
 by --framing. With --wait it waits for replies and prints them; when none comes in
 that time the status is 5, and when the peer's system refuses it is 4.`,
-		Example: `  echo hello | brio dgram send 127.0.0.1:5000
-  brio dgram send --data ping --wait 2s 127.0.0.1:5000
-  printf 'a\nb\n' | brio dgram send --framing lines 127.0.0.1:5000 127.0.0.1:5001
-  brio dgram send --broadcast --data hello --wait 1s --replies 0 255.255.255.255:9999
-  brio dgram send --data-encoding hex --data 0a0b0c 127.0.0.1:5000`,
+		Example: `  echo hello | brio dgram send localhost:9000
+  brio dgram send --data ping --wait 2s localhost:9000
+  printf 'a\nb\n' | brio dgram send --framing lines localhost:9000 127.0.0.1:9000
+  brio dgram send --broadcast --data hello 192.0.2.255:9999
+  brio dgram send --data-encoding hex --data 0a0b0c --wait 2s --json localhost:9000`,
 		Args: wantArgs(1, -1, "addresses to send to"),
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramSend(ctx, e, &o, args) }),
 	}
@@ -256,8 +257,17 @@ func (t *sending) send(ctx context.Context, batch [][]byte) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		t.err = packetFailure("send", t.a.String(), err)
+		t.err = t.refused(packetFailure("send", t.a.String(), err))
 	}
+}
+
+// refused adds to a refusal by an IPv6 address that a name may have others:
+// nobody can tell which one serves before something is sent.
+func (t *sending) refused(f *failure) error {
+	if f.status == statusRefused && t.s.RemoteHost().Is6() && !strings.Contains(t.a.host, ":") {
+		f.hint("%s was tried; for the IPv4 address use: -4", t.s.Remote())
+	}
+	return f
 }
 
 // sleep waits for d or until ctx ends.
@@ -322,7 +332,7 @@ func (t *sending) receive(ctx context.Context, replies chan<- reply) error {
 		if err = received(ctx, err); errors.Is(err, errNothingCame) {
 			break
 		} else if err != nil {
-			return packetFailure("receive", t.a.String(), err)
+			return t.refused(packetFailure("receive", t.a.String(), err))
 		}
 		if t.o.wait == 0 {
 			return nil // a reply nobody asked for

@@ -173,6 +173,23 @@ func (w *world) serve(t *testing.T) {
 	for _, port := range []int{5432, 6379, 9000} {
 		go talk(listen(port), "")
 	}
+	echo, err := net.ListenPacket("udp", ":9000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go sendBack(echo)
+}
+
+// sendBack answers each datagram with itself.
+func sendBack(pc net.PacketConn) {
+	b := make([]byte, 65536)
+	for {
+		n, from, err := pc.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		pc.WriteTo(b[:n], from)
+	}
 }
 
 // talk greets each connection and sends back what it hears until it hears
