@@ -63,14 +63,14 @@ what is wrong with it, and never refused.
 With --verify each chain is judged in OpenSSL's order, with OpenSSL's numbers
 and all faults. The --expect flags make it a check for scripts: status 11 when
 one does not hold.`,
-		Example: `  brio cert-info server.pem
-  brio cert-info --verify example.com:443
+		Example: `  brio cert-info cert.pem
+  brio cert-info example.com:443
+  brio cert-info --verify --ca-file ca.pem --host www.example.com cert.pem
+  brio cert-info --expires-within 30d --quiet example.com:443 cert.pem
   brio cert-info --format short /etc/ssl/certs/ca-certificates.crt
-  brio cert-info --expires-within 30d --quiet www.example.com:443 mail.example.com:465
   brio cert-info --starttls smtp --tree mail.example.com:25
-  brio cert-info --verify --ca-file root.pem --host www.example.com chain.pem
-  brio cert-info --key server.key server.pem
-  brio cert-info --json --get objects.0.certificate.not_after server.pem`,
+  brio cert-info --key key.pem cert.pem
+  brio cert-info --get objects.0.certificate.not_after cert.pem`,
 		Args: cobra.ArbitraryArgs,
 	}
 	o.addShow(c)

@@ -115,18 +115,8 @@ func newCertSession(e *env, o *certInfoOptions) (*certSession, error) {
 // loadTrust reads the files of the verification.
 func (s *certSession) loadTrust() error {
 	t := &s.o.trust
-	if len(t.caFiles) > 0 || t.caDirectory != "" {
-		s.verify.Roots = &tlsx.Store{}
-	}
-	for _, name := range t.caFiles {
-		if err := s.verify.Roots.AddFile(name); err != nil {
-			return readFailure(name, err)
-		}
-	}
-	if t.caDirectory != "" {
-		if err := s.verify.Roots.AddAnyDirectory(t.caDirectory); err != nil {
-			return readFailure(t.caDirectory, err)
-		}
+	if err := s.loadRoots(); err != nil {
+		return err
 	}
 	for _, name := range t.crlFiles {
 		objects, err := s.readFile(name)
@@ -158,6 +148,27 @@ func (s *certSession) loadTrust() error {
 		}
 	}
 	return s.expectName()
+}
+
+// loadRoots reads the trusted certificates; nil means the system's.
+func (s *certSession) loadRoots() error {
+	files, dir := s.o.trust.places()
+	if len(files) == 0 && dir == "" {
+		return nil
+	}
+	s.verify.Roots = &tlsx.Store{}
+	for _, name := range files {
+		if err := s.verify.Roots.AddFile(name); err != nil {
+			return readFailure(name, err)
+		}
+	}
+	if dir == "" {
+		return nil
+	}
+	if err := s.verify.Roots.AddAnyDirectory(dir); err != nil {
+		return readFailure(dir, err)
+	}
+	return nil
 }
 
 // expectName reads --host, which may be a name or an address.

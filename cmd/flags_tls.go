@@ -94,6 +94,18 @@ func (t *trustFlags) options() (tlsx.VerifyOptions, error) {
 	return o, err
 }
 
+// places are where the trusted certificates are: the flags', else those of
+// $SSL_CERT_FILE and $SSL_CERT_DIR, else none, which means the system's.
+func (t *trustFlags) places() (files []string, dir string) {
+	if len(t.caFiles) > 0 || t.caDirectory != "" {
+		return t.caFiles, t.caDirectory
+	}
+	if name := os.Getenv("SSL_CERT_FILE"); name != "" {
+		files = []string{name}
+	}
+	return files, os.Getenv("SSL_CERT_DIR")
+}
+
 // allowed are the faults of --allow.
 func (t *trustFlags) allowed() ([]tlsx.VerifyCode, error) {
 	var codes []tlsx.VerifyCode
@@ -273,8 +285,9 @@ func (t *tlsFlags) config(e *env) (cfg tlsx.Config, done func(), err error) {
 	cfg = tlsx.Config{
 		Certificate: t.identity.certificate, Key: t.identity.key, Password: t.identity.passwordFunc(e),
 		Ciphers: t.ciphers, Ciphersuites: t.ciphersuites, ALPN: t.alpn, NoTickets: t.noTickets,
-		CAFiles: t.trust.caFiles, CADirectory: t.trust.caDirectory, CRLFiles: t.trust.crlFiles,
+		CRLFiles: t.trust.crlFiles,
 	}
+	cfg.CAFiles, cfg.CADirectory = t.trust.places()
 	if cfg.Methods, err = tlsx.ParseMethods(strings.Join(t.methods, ",")); err != nil {
 		return cfg, done, wordError(err, t.methods, methodWords())
 	}

@@ -170,6 +170,7 @@ func (w *world) serve(t *testing.T) {
 	go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond}).Serve(listen(80))
 	go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond}).Serve(tls.NewListener(listen(443), config))
 	go talk(listen(22), "SSH-2.0-example\r\n")
+	go acceptAll(listen(25), func(c net.Conn) { talkSMTP(c, config) })
 	for _, port := range []int{5432, 6379, 9000} {
 		go talk(listen(port), "")
 	}
