@@ -107,9 +107,14 @@ func dnsKind(err error) string {
 // wrote it.
 func dnsFailed(q dnsQuestion, err error) *failure {
 	f := &failure{op: "query", target: q.String(), err: dnsReason{err}}
-	var pin *dnsq.PinError
-	var host x509.HostnameError
+	var (
+		pin   *dnsq.PinError
+		host  x509.HostnameError
+		reply *dnsq.ReplyError
+	)
 	switch {
+	case errors.As(err, &reply) && reply.Referral:
+		f.hint("to see where it points: --full; to go there: --trace")
 	case errors.Is(err, dnsq.ErrNoServer):
 		f.hint("name one: brio dns-query @SERVER %s", q.text)
 	case errors.As(err, &host):

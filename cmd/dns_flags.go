@@ -93,7 +93,7 @@ func (o *dnsOptions) commonFlags(f *pflag.FlagSet) {
 func (o *dnsOptions) lookupFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.repeat, "repeat", 0, "try `N` times in all before giving up (default 5, or what resolv.conf says)")
 	durationVar(f, &o.tryTimeout, "try-timeout", 0, "wait `DURATION` for the reply of each try (default 5s, or what resolv.conf says)")
-	enumVar(f, &o.search, "search", "", []string{"documented", "ndots"}, "complete names with domain and search list by `RULE`")
+	enumVar(f, &o.search, "search", "", []string{"documented", "ndots"}, "complete names with domain and search list by `RULE`: documented (also without RULE) or ndots")
 	f.Lookup("search").NoOptDefVal = "documented"
 	f.StringVar(&o.domain, "domain", "", "take `NAME` as the domain of this machine, the first of the search list")
 	f.StringSliceVar(&o.searchList, "search-list", nil, "complete names with each `NAME` (several: repeat it, or a,b)")

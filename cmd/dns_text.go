@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/brio-net/brio/pkg/dnsq"
 )
@@ -106,13 +107,20 @@ func writeDNSEDNS(w io.Writer, e *dnsq.EDNS) {
 }
 
 func writeDNSTiming(w io.Writer, r dnsResult) {
-	ms := func(d interface{ Seconds() float64 }) float64 { return d.Seconds() * 1000 }
-	source := ""
+	fmt.Fprintln(w)
 	if r.Cached {
-		source = " (from the cache)"
+		fmt.Fprintf(w, ";; from the cache, first from %s\n", r.Server)
+		return
 	}
-	fmt.Fprintf(w, "\n;; connect %.1f ms, handshake %.1f ms, query %.1f ms; %d octets%s\n",
-		ms(r.Timing.Connect), ms(r.Timing.Handshake), ms(r.Timing.Query), r.Size, source)
+	for _, phase := range []struct {
+		name string
+		d    time.Duration
+	}{{"connect", r.Timing.Connect}, {"handshake", r.Timing.Handshake}} {
+		if phase.d > 0 { // there was something to connect
+			fmt.Fprintf(w, ";; %s %.1f ms\n", phase.name, phase.d.Seconds()*1000)
+		}
+	}
+	fmt.Fprintf(w, ";; query %.1f ms, %d octets\n", r.Timing.Query.Seconds()*1000, r.Size)
 	if r.Invalid > 0 {
 		fmt.Fprintf(w, ";; %d invalid replies were dropped\n", r.Invalid)
 	}

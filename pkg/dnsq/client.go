@@ -92,9 +92,9 @@ func (c *Client) Close() error {
 
 // Exchange asks server the question q once, over its transport, and returns the
 // valid reply whatever its rcode. It asks again by itself only where the first
-// reply says how: over TCP when it is truncated, without EDNS when the server
-// does not know it (RFC 6891 section 7), with the cookie the server wants (RFC
-// 7873 section 5.2.3).
+// reply says how: over TCP when it is truncated or somebody floods us with forged
+// ones, without EDNS when the server does not know it (RFC 6891 section 7), with
+// the cookie the server wants (RFC 7873 section 5.2.3).
 //
 // Errors wrap [ErrNoReply] when nothing came in time, [ErrInvalidReply] when
 // only invalid replies came, the cause given by system, TLS or HTTP otherwise.
@@ -133,11 +133,16 @@ func (c *Client) exchange(ctx context.Context, server Server, q *dns.Msg, t *Tim
 	if c.state(server).noEDNS && !c.KeepEDNS {
 		q = withoutEDNS(q)
 	}
+	forged := false
 	for badCookies := 0; ; {
 		m, err := c.once(ctx, server, via, q, t)
 		switch {
+		case errors.Is(err, errForged):
+			via, forged = TCP, true
 		case errors.Is(err, errCase):
 			via = TCP
+		case err != nil && forged:
+			return nil, &InvalidReplyError{t.Invalid, "TCP, in place of a flood of forged ones: " + err.Error()}
 		case err != nil:
 			return nil, err
 		case m.Truncated && via == UDP && !c.KeepTruncated:

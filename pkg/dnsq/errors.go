@@ -24,6 +24,10 @@ var (
 	// the question or cannot be parsed: see [InvalidReplyError].
 	ErrInvalidReply = errors.New("invalid reply")
 
+	// errForged ends a wait for a reply in which too many came that do not belong
+	// to the question: somebody is guessing.
+	errForged = errors.New("too many invalid replies")
+
 	// ErrTruncated is wrapped by errors about replies that are cut off.
 	ErrTruncated = errors.New("the reply is truncated")
 
@@ -55,8 +59,8 @@ func (e *InvalidReplyError) Error() string {
 func (e *InvalidReplyError) Unwrap() error { return ErrInvalidReply }
 
 // A ReplyError is what a well-formed reply says when it is no answer. It wraps
-// [ErrNotFound] for NXDOMAIN and NODATA, [ErrServerFailure] for any other rcode
-// and for a referral.
+// [ErrNotFound] for NXDOMAIN and NODATA, [ErrServerFailure] for any other rcode. A
+// referral is the one or the other as recursion was asked for or not.
 type ReplyError struct {
 	Name   string   // the name asked for
 	Type   string   // the type asked for
@@ -65,6 +69,7 @@ type ReplyError struct {
 	Server string   // who said so
 
 	Referral bool // the reply only names other servers
+	lame     bool // and it should not: it was asked to recurse
 }
 
 func (e *ReplyError) Error() string {
@@ -85,7 +90,7 @@ func (e *ReplyError) Error() string {
 
 // Unwrap returns [ErrNotFound] or [ErrServerFailure].
 func (e *ReplyError) Unwrap() error {
-	if !e.Referral && (e.Rcode == "NXDOMAIN" || e.Rcode == "NOERROR") {
+	if !e.lame && (e.Rcode == "NXDOMAIN" || e.Rcode == "NOERROR") {
 		return ErrNotFound
 	}
 	return ErrServerFailure

@@ -139,6 +139,16 @@ func badThenGood(change func(*dns.Msg)) func(*dns.Msg) [][]byte {
 	return func(q *dns.Msg) [][]byte { return [][]byte{evil(q, change), good(q)} }
 }
 
+// flood is n replies with wrong ids, then the honest one.
+func flood(n int) func(*dns.Msg) [][]byte {
+	return func(q *dns.Msg) (out [][]byte) {
+		for i := range n {
+			out = append(out, evil(q, func(m *dns.Msg) { m.Id += uint16(i + 1) }))
+		}
+		return append(out, good(q))
+	}
+}
+
 // bytesOf sends b, changed by edit, as the only reply.
 func bytesOf(edit func(b []byte) []byte) func(*dns.Msg) [][]byte {
 	return func(q *dns.Msg) [][]byte { return [][]byte{edit(mustPack(answer(q, forgedAddr)))} }
@@ -207,12 +217,9 @@ func TestAdversary(t *testing.T) {
 		{"says nothing", evilServer{}, dnsq.ErrNoReply},
 		{"wrong id", evilServer{udp: bad(func(m *dns.Msg) { m.Id++ })}, dnsq.ErrInvalidReply},
 		{"wrong id, then good", evilServer{udp: badThenGood(func(m *dns.Msg) { m.Id++ })}, nil},
-		{"many wrong ids, then good", evilServer{udp: func(q *dns.Msg) (out [][]byte) {
-			for i := range 200 {
-				out = append(out, evil(q, func(m *dns.Msg) { m.Id += uint16(i + 1) }))
-			}
-			return append(out, good(q))
-		}}, nil},
+		{"some wrong ids, then good", evilServer{udp: flood(50)}, nil},
+		{"a flood of wrong ids, good over TCP", evilServer{udp: flood(200), tcp: stream(func(q *dns.Msg) [][]byte { return [][]byte{good(q)} })}, nil},
+		{"a flood of wrong ids, no TCP", evilServer{udp: flood(200), tcp: func(*dns.Msg) [][]byte { return [][]byte{nil} }}, dnsq.ErrInvalidReply},
 		{"wrong name", evilServer{udp: bad(func(m *dns.Msg) { m.Question[0].Name = "other.example." })}, dnsq.ErrInvalidReply},
 		{"wrong name, then good", evilServer{udp: badThenGood(func(m *dns.Msg) { m.Question[0].Name = "other.example." })}, nil},
 		{"wrong type", evilServer{udp: bad(func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAAAA })}, dnsq.ErrInvalidReply},

@@ -116,7 +116,9 @@ func (r *Response) Err() error {
 	if r.Rcode == "NOERROR" && hasAnswer(r.msg) {
 		return nil
 	}
-	return &ReplyError{Name: q.Name, Type: q.Type, Rcode: r.Rcode, Referral: isReferral(r.msg), EDE: r.EDE, Server: r.Server}
+	referral := isReferral(r.msg)
+	return &ReplyError{Name: q.Name, Type: q.Type, Rcode: r.Rcode, EDE: r.EDE, Server: r.Server,
+		Referral: referral, lame: referral && r.msg.RecursionDesired}
 }
 
 // FlagsValue is the second 16-bit word of the header of m.

@@ -10,6 +10,10 @@ import (
 	"github.com/miekg/dns"
 )
 
+// maxForged bounds the replies over UDP that do not belong to the question. A
+// forger who may go on has a fair chance to guess id and port; TCP ends that.
+const maxForged = 100
+
 // buffers holds buffers for the longest message.
 var buffers = sync.Pool{New: func() any { return new([maxMessage]byte) }}
 
@@ -30,7 +34,11 @@ func (c *Client) exchangeUDP(ctx context.Context, server Server, q *question, t 
 	t.Sent++
 	buf := buffers.Get().(*[maxMessage]byte)
 	defer buffers.Put(buf)
+	reads := 0
 	m, err := receive(q, t, func() ([]byte, error) {
+		if reads++; reads > maxForged {
+			return nil, errForged
+		}
 		n, err := conn.Read(buf[:])
 		return buf[:n], err
 	})
@@ -44,7 +52,7 @@ func receive(q *question, t *Timing, read func() ([]byte, error)) (*dns.Msg, err
 	for {
 		b, err := read()
 		if err != nil {
-			if invalid > 0 {
+			if invalid > 0 && !errors.Is(err, errForged) {
 				return nil, &InvalidReplyError{invalid, reason}
 			}
 			return nil, err
