@@ -71,9 +71,17 @@ func (e *env) writeComparison(w io.Writer, c *dnsq.Comparison) error {
 			letter = string(rune('a' + s.Group%26))
 			said = strings.TrimSpace(s.Rcode + " " + strings.Join(s.Records, ", "))
 		}
-		rows = append(rows, []string{letter, s.Server.String(), fmt.Sprintf("%.1f ms", s.Timing.Total.Seconds()*1000), said})
+		rows = append(rows, []string{letter, serverText(s), fmt.Sprintf("%.1f ms", s.Timing.Total.Seconds()*1000), said})
 	}
 	return e.table(w, rows)
+}
+
+// serverText names a server, with its own name when it was found by that.
+func serverText(s dnsq.ServerAnswer) string {
+	if s.Name == "" {
+		return s.Server.String()
+	}
+	return s.Server.String() + " " + s.Name
 }
 
 func writeComparisonShort(w io.Writer, c *dnsq.Comparison) error {
@@ -136,7 +144,7 @@ func (e *env) writeExpectation(w io.Writer, r *dnsq.AwaitResult) error {
 		if s.Rcode != "" {
 			said = strings.TrimSpace(s.Rcode + " " + strings.Join(s.Records, ", "))
 		}
-		rows = append(rows, []string{s.Server.String(), state, said})
+		rows = append(rows, []string{serverText(s.ServerAnswer), state, said})
 	}
 	return e.table(w, rows)
 }

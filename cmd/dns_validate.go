@@ -38,9 +38,18 @@ func (o *dnsOptions) askValidate(ctx context.Context, e *env, r *dnsq.Resolver, 
 		err = &dnsq.ReplyError{Name: v.Name, Type: v.Type, Rcode: v.Rcode}
 	}
 	if err != nil {
-		err = modeFailed(q, err)
+		err = validationFailed(q, v, err)
 	}
 	return firstError(emitFailed(e, v, err, pick(e, e.writeValidation, writeVerdict)), err)
+}
+
+// validationFailed adds what may be the cause when DNSSEC records are missing.
+func validationFailed(q dnsQuestion, v *dnsq.Validation, err error) *failure {
+	f := modeFailed(q, err)
+	if v.EDEName == "RRSIGs Missing" || v.EDEName == "NSEC Missing" || v.EDEName == "DNSKEY Missing" {
+		f.hint("a server that does not hand on DNSSEC records looks the same; ask another one: @SERVER")
+	}
+	return f
 }
 
 func hasType(rrs []dnsq.RR, qtype string) bool {

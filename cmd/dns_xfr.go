@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/miekg/dns"
 	"github.com/spf13/pflag"
@@ -63,12 +63,11 @@ func (o *dnsOptions) askTransfer(ctx context.Context, e *env, r *dnsq.Resolver, 
 // writeTransferRecord prints a record as a line of a zone file, or of JSON. The
 // changes of an incremental transfer begin with - or +.
 func (e *env) writeTransferRecord(w io.Writer, raw dns.RR, change string) error {
-	rr := dnsq.NewRR(raw)
 	if e.format == "json" {
 		if e.get != "" || e.writeOut != "" {
 			return nil // a field of the summary is asked for
 		}
-		line, err := marshalLine(dnsTransferRecord{change, rr})
+		line, err := marshalLine(dnsTransferRecord{change, dnsq.NewRR(raw)})
 		if err == nil {
 			_, err = w.Write(append(line, '\n'))
 		}
@@ -77,7 +76,18 @@ func (e *env) writeTransferRecord(w io.Writer, raw dns.RR, change string) error 
 	if e.format == "sh" {
 		return nil
 	}
-	sign := map[string]string{dnsq.ChangeDelete: "- ", dnsq.ChangeAdd: "+ "}[change]
-	_, err := fmt.Fprintf(w, "%s%s\t%d\t%s\t%s\t%s\n", sign, safe(rr.Name), rr.TTL, rr.Class, rr.Type, safe(rr.Data))
+	// Not through dnsq.NewRR, which takes the data apart: a zone has millions of records.
+	fields := strings.SplitN(raw.String(), "\t", 5)
+	for i := range fields {
+		fields[i] = safe(fields[i])
+	}
+	sign := ""
+	switch change {
+	case dnsq.ChangeDelete:
+		sign = "- "
+	case dnsq.ChangeAdd:
+		sign = "+ "
+	}
+	_, err := io.WriteString(w, sign+strings.Join(fields, "\t")+"\n")
 	return err
 }

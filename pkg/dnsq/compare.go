@@ -23,8 +23,9 @@ const maxAsked = 32
 // A ServerAnswer is what one of several servers says.
 type ServerAnswer struct {
 	Server   Server    `json:"server"`
-	Rcode    string    `json:"rcode"`   // "" without reply
-	Records  []string  `json:"records"` // "TYPE DATA" of aliases and answer: sorted, names in lower case, no TTL
+	Name     string    `json:"server_name"` // "" when it was given by address
+	Rcode    string    `json:"rcode"`       // "" without reply
+	Records  []string  `json:"records"`     // "TYPE DATA" of aliases and answer: sorted, names in lower case, no TTL
 	Answers  []RR      `json:"answers"`
 	Flags    []string  `json:"flags"`
 	Group    int       `json:"group"` // servers of one group say the same; 0 is the largest, -1 without reply
@@ -95,7 +96,7 @@ func askAll(ctx context.Context, name string, qtype uint16, servers []Server, ex
 
 func askOne(ctx context.Context, name string, qtype uint16, srv Server, exchange ExchangeFunc, h Header) ServerAnswer {
 	m, t, err := exchange(ctx, srv, NewQuery(name, qtype, h))
-	a := ServerAnswer{Server: srv, Records: []string{}, Answers: []RR{}, Flags: []string{}, Group: -1, Timing: t}
+	a := ServerAnswer{Server: srv, Name: srv.ServerName, Records: []string{}, Answers: []RR{}, Flags: []string{}, Group: -1, Timing: t}
 	if err != nil {
 		a.err, a.Error = err, reasonText(err)
 		return a

@@ -32,11 +32,12 @@ func (v *validator) denials(zone *signedZone, m *dns.Msg) (denial, *fault) {
 			d.fault = worse(d.fault, f)
 			continue
 		}
+		if p.wildcard() {
+			continue // made from a wildcard it says nothing about the place it is at
+		}
 		switch rr := rr.(type) {
 		case *dns.NSEC:
-			if !p.wildcard() { // RFC 4035 section 5.4: made from a wildcard it says nothing about this name
-				d.nsec = append(d.nsec, rr)
-			}
+			d.nsec = append(d.nsec, rr)
 		case *dns.NSEC3:
 			if !d.add3(rr) {
 				continue
