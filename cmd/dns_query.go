@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
@@ -105,11 +107,14 @@ func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) erro
 	return firstError(err, o.saveCache(r))
 }
 
-// runDNSQuestions asks the questions of plan in turn and prints each result.
+// runDNSQuestions asks the questions of plan and prints the results in their order.
 func runDNSQuestions(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, plan *dnsPlan) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends what was asked ahead when printing fails
 	var tally dnsTally
+	queries := o.askAhead(ctx, r, plan)
 	for i, q := range plan.questions {
-		err := o.ask(ctx, e, r, plan, q)
+		err := o.ask(ctx, e, r, plan, q, queries[i])
 		if out := new(outputError); errors.Is(err, errStdoutGone) || errors.As(err, &out) || ctx.Err() != nil {
 			return err
 		}
@@ -123,6 +128,40 @@ func runDNSQuestions(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolve
 		}
 	}
 	return tally.result()
+}
+
+// maxAhead bounds the questions under way at one time.
+const maxAhead = 16
+
+// A dnsQueryFunc gives the answer to one question.
+type dnsQueryFunc func() (*dnsq.Answer, error)
+
+// askAhead begins to ask the questions of plan, several at a time. The function
+// for each waits for its answer. Over TCP and TLS one after the other is faster:
+// they share a connection.
+func (o *dnsOptions) askAhead(ctx context.Context, r *dnsq.Resolver, plan *dnsPlan) []dnsQueryFunc {
+	ahead := len(plan.questions) > 1 && !o.lookup && !slices.ContainsFunc(r.Servers(), func(s dnsq.Server) bool {
+		return s.Transport == dnsq.TCP || s.Transport == dnsq.TLS
+	})
+	slots := make(chan struct{}, maxAhead)
+	queries := make([]dnsQueryFunc, len(plan.questions))
+	for i, q := range plan.questions {
+		queries[i] = func() (*dnsq.Answer, error) { return r.Query(ctx, q.name, o.queryOptions(plan, q)) }
+		if !ahead || o.asker(q) != nil {
+			continue
+		}
+		query := sync.OnceValues(queries[i])
+		queries[i] = query
+		go func() {
+			select {
+			case slots <- struct{}{}:
+				_, _ = query() // whoever prints the result gets the error
+				<-slots
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return queries
 }
 
 // A dnsTally collects the outcomes of several questions.
@@ -155,18 +194,17 @@ func (t *dnsTally) result() error {
 }
 
 // ask asks one question and prints its result.
-func (o *dnsOptions) ask(ctx context.Context, e *env, r *dnsq.Resolver, plan *dnsPlan, q dnsQuestion) error {
+func (o *dnsOptions) ask(ctx context.Context, e *env, r *dnsq.Resolver, plan *dnsPlan, q dnsQuestion, query dnsQueryFunc) error {
 	if ask := o.asker(q); ask != nil {
 		return ask(ctx, e, r, plan, q)
 	}
 	if o.lookup {
 		return o.askLookup(ctx, e, r, q)
 	}
-	opt := o.queryOptions(plan, q)
-	if opt.Raw && o.queueSet {
+	if o.queue && o.queueSet && (o.isRaw() || len(plan.servers) > 0) {
 		e.verbosef("decode off or a server given: the question goes to the server, not through the queue")
 	}
-	a, err := r.Query(ctx, q.name, opt)
+	a, err := query()
 	if err != nil {
 		err = dnsFailed(q, err)
 		return firstError(o.emitFailure(e, q, err), err)

@@ -74,7 +74,7 @@ func listenBoth() (pc net.PacketConn, l net.Listener, err error) {
 }
 
 // dnsScriptServer answers from dnsRecords. The first labels servfail, refused,
-// silent, forged and truncated misbehave as they say.
+// silent, forged and truncated misbehave as they say; slow takes 300 ms.
 func dnsScriptServer() (dns.HandlerFunc, error) {
 	var records []dns.RR
 	zp := dns.NewZoneParser(strings.NewReader(dnsRecords), ".", "")
@@ -96,6 +96,9 @@ func dnsScriptServer() (dns.HandlerFunc, error) {
 			return
 		case "slow":
 			time.Sleep(300 * time.Millisecond)
+			if rr, _ := dns.NewRR(q.Question[0].Name + " 60 IN A 192.0.2.5"); q.Question[0].Name != "slow.example." {
+				m.Rcode, m.Answer, m.Ns = 0, []dns.RR{rr}, nil
+			}
 		case "forged":
 			m.Question[0].Name = "other.example."
 		case "truncated":
