@@ -352,6 +352,8 @@ type connectedEvent struct {
 	NameMillis    float64 `json:"dns_ms"`
 	ConnectMillis float64 `json:"connect_ms"`
 	Attempts      int     `json:"attempts"`
+
+	Options *socket.Options `json:"options,omitempty"` // as they are in effect
 }
 
 // talk joins one connection with stdin and stdout, or with a command.
@@ -371,8 +373,7 @@ func (t *connector) talk(ctx context.Context, a address) error {
 		return closeConversation(v, err)
 	}
 	t.e.verbosef("connected to %s from %s in %.3f ms", peerOf(c), c.LocalAddr(), ms(times.total))
-	t.o.events.send("connected", connectedEvent{1, c.LocalAddr().String(), c.RemoteAddr().String(), string(c.AddressFamily()),
-		ms(times.total), ms(times.name), ms(times.connect), times.attempts})
+	t.sendConnected(c, times)
 	var res talkResult
 	if v != nil {
 		res, err = v.run(ctx, c.NetConn(), a.String(), 1)
@@ -383,6 +384,20 @@ func (t *connector) talk(ctx context.Context, a address) error {
 	err = closeConversation(v, err)
 	t.o.events.closed(1, start, res.PipeResult, err)
 	return err
+}
+
+func (t *connector) sendConnected(c *socket.Conn, times timings) {
+	if !t.o.events.on() {
+		return
+	}
+	ev := connectedEvent{
+		ID: 1, Local: c.LocalAddr().String(), Remote: c.RemoteAddr().String(), Family: string(c.AddressFamily()),
+		Millis: ms(times.total), NameMillis: ms(times.name), ConnectMillis: ms(times.connect), Attempts: times.attempts,
+	}
+	if o, err := socket.ReadOptions(c); err == nil {
+		ev.Options = &o
+	}
+	t.o.events.send("connected", ev)
 }
 
 // reach opens a connection, again and again with --wait.

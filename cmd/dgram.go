@@ -292,13 +292,6 @@ func (p *printFlags) print(w io.Writer, m socket.Message) error {
 	return err
 }
 
-// A dgramListening tells where a command listens.
-type dgramListening struct {
-	Local  string `json:"local"`
-	Port   uint16 `json:"port,omitempty"`
-	Family string `json:"family"`
-}
-
 // ready tells in every way that s may be used.
 func (d *dgramFlags) ready(e *env, r *readyFlags, s *socket.DatagramSocket) (done func(), err error) {
 	local := s.LocalAddr()
@@ -306,7 +299,7 @@ func (d *dgramFlags) ready(e *env, r *readyFlags, s *socket.DatagramSocket) (don
 	if local.AddrPort.IsValid() {
 		port = strconv.Itoa(int(local.AddrPort.Port()))
 	}
-	d.events.send("listening", dgramListening{local.String(), local.AddrPort.Port(), string(s.AddressFamily())})
+	d.events.send("listening", listeningEvent{Address: local.String(), Port: local.AddrPort.Port(), Path: local.Path, Family: string(s.AddressFamily())})
 	e.verbosef("listening on %s", local)
 	return r.announce(local.String(), port)
 }
