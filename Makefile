@@ -22,6 +22,9 @@ lint:
 bench: ## beside the rivals that are installed: make bench ONLY=stream,unix
 	$(GO) run ./tests/bench -only '$(ONLY)'
 
+soak: ## the long ones: load, storms, a million datagrams and names; SOAK_MINUTES=10
+	$(GO) test -tags soak -count=1 -timeout 90m -v ./tests/soak
+
 generate: ## man pages and completion scripts, after a change of the commands
 	$(GO) run ./internal/docs/gen
 
