@@ -59,7 +59,7 @@ type dnsOptions struct {
 	tlsName, caFile         string
 	pins                    []string
 	insecure, httpsGet      bool
-	short, full, txtJoin    bool
+	full, txtJoin           bool
 	stats, showConfig       bool
 
 	modes dnsModes
@@ -84,7 +84,6 @@ func (o *dnsOptions) commonFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&o.reverse, "reverse", "x", nil, "ask for the name of `ADDR`, an address in any form")
 	f.StringVarP(&o.class, "class", "c", "", "ask in `CLASS`: IN, CH, HS or CLASSnnn (default IN)")
 	f.StringSliceVarP(&o.nameservers, "nameserver", "n", nil, "use `SERVER` in place of the system's name servers, through the cache (several: repeat it)")
-	f.BoolVar(&o.short, "short", false, "print the data alone (the same as --format short)")
 	f.BoolVar(&o.full, "full", false, "print all sections of the reply, as dig does")
 	f.BoolVarP(&o.do, "dnssec", "d", false, "ask for DNSSEC records (sets DO)")
 	f.BoolVar(&o.tcp, "tcp", false, "ask over TCP (the same as --transport tcp)")

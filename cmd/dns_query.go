@@ -64,12 +64,6 @@ alone, --full all sections, --json everything.`,
 }
 
 func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) error {
-	if o.short && e.format != "text" && e.format != "short" {
-		return usagef("--short and --format %s exclude each other", e.format)
-	}
-	if o.short {
-		e.format = "short"
-	}
 	plan, err := o.plan(args)
 	if err == nil {
 		err = o.modes.check()

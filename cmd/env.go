@@ -25,6 +25,7 @@ type env struct {
 
 	format   string // text, short, json, sh
 	json     bool   // --json, the short spelling of --format json
+	short    bool   // --short, likewise
 	get      string // --get PATH
 	writeOut string // --write-out FORMAT
 	color    string // auto, always, never
@@ -57,6 +58,7 @@ func (e *env) addGlobalFlags(root *cobra.Command) {
 	addGroup(root, root.PersistentFlags(), groupEvery, func(f *pflag.FlagSet) {
 		enumVar(f, &e.format, "format", "text", []string{"text", "short", "json", "sh"}, "print results as `FORMAT`")
 		f.BoolVar(&e.json, "json", false, "print results as JSON (the same as --format json)")
+		f.BoolVar(&e.short, "short", false, "print results in short (the same as --format short)")
 		f.StringVar(&e.get, "get", "", "print only the field at `PATH` of the JSON result (answers.0.data)")
 		f.StringVarP(&e.writeOut, "write-out", "w", "", "print `FORMAT` with %{field} replaced by fields of the JSON result")
 		enumVar(f, &e.color, "color", "auto", []string{"auto", "always", "never"}, "colour the output: `WHEN`")
@@ -80,10 +82,26 @@ func (e *env) prepare(c *cobra.Command) error {
 	if err := e.applyConfig(c); err != nil {
 		return err
 	}
-	if e.json {
-		e.format = "json"
+	if err := e.spellFormat(); err != nil {
+		return err
 	}
 	return e.checkFormat(c)
+}
+
+// spellFormat makes --json and --short what they are short for.
+func (e *env) spellFormat() error {
+	for _, s := range []struct {
+		given bool
+		name  string
+	}{{e.json, "json"}, {e.short, "short"}} {
+		if s.given && e.format != "text" && e.format != s.name {
+			return usagef("--%s and --format %s exclude each other", s.name, e.format)
+		}
+		if s.given {
+			e.format = s.name
+		}
+	}
+	return nil
 }
 
 // withTimeout bounds ctx by --timeout.
