@@ -21,11 +21,13 @@ type memZone struct {
 	sets   map[string][]dns.RR // by name and type, signatures included
 }
 
-func newMemZone(t testing.TB) *memZone {
+func newMemZone(t testing.TB) *memZone { return newMemZoneWith(t, dns.ECDSAP256SHA256, 256) }
+
+func newMemZoneWith(t testing.TB, algorithm uint8, bits int) *memZone {
 	t.Helper()
 	key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 300},
-		Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
-	private, err := key.Generate(256)
+		Flags: 257, Protocol: 3, Algorithm: algorithm}
+	private, err := key.Generate(bits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,5 +189,64 @@ func TestAnchors(t *testing.T) {
 		if got, err := dnsq.ParseAnchors(strings.NewReader(bad)); err == nil {
 			t.Errorf("ParseAnchors(%q) = %v; want an error", bad, got)
 		}
+	}
+}
+
+// Every algorithm that is understood, and the policy about SHA-1.
+func TestValidateAlgorithms(t *testing.T) {
+	for _, tt := range []struct {
+		algorithm uint8
+		bits      int
+		noSHA1    bool
+		want      dnsq.Verdict
+	}{
+		{dns.RSASHA1, 2048, false, dnsq.Secure},
+		{dns.RSASHA1, 2048, true, dnsq.Insecure},
+		{dns.RSASHA1NSEC3SHA1, 2048, true, dnsq.Insecure},
+		{dns.RSASHA256, 2048, true, dnsq.Secure},
+		{dns.RSASHA256, 1024, true, dnsq.Secure},
+		{dns.RSASHA512, 2048, true, dnsq.Secure},
+		{dns.ECDSAP256SHA256, 256, true, dnsq.Secure},
+		{dns.ECDSAP384SHA384, 384, true, dnsq.Secure},
+		{dns.ED25519, 256, true, dnsq.Secure},
+	} {
+		z := newMemZoneWith(t, tt.algorithm, tt.bits)
+		z.add(t, newRR(t, "www. 300 IN A 192.0.2.1"))
+		for _, digest := range []uint8{dns.SHA1, dns.SHA256, dns.SHA384} {
+			want := tt.want
+			if digest == dns.SHA1 && tt.noSHA1 {
+				want = dnsq.Insecure
+			}
+			cfg := dnsq.ValidateConfig{Anchors: []dns.RR{z.key.ToDS(digest)}, NoSHA1: tt.noSHA1}
+			v, err := dnsq.Validate(context.Background(), "www.", dns.TypeA, z.fetch, cfg)
+			if err != nil || v.Verdict != want {
+				t.Errorf("%s with %s digest, NoSHA1 %v: %s (%s), %v; want %s",
+					dns.AlgorithmToString[tt.algorithm], dns.HashToString[digest], tt.noSHA1, v.Verdict, v.Reason, err, want)
+			}
+		}
+	}
+}
+
+// A SHA-1 digest does not count beside a better one (RFC 4509 section 3).
+func TestValidateDigestDowngrade(t *testing.T) {
+	z := newMemZone(t)
+	z.add(t, newRR(t, "www. 300 IN A 192.0.2.1"))
+	wrong := z.key.ToDS(dns.SHA256)
+	wrong.Digest = strings.Repeat("00", 32)
+	cfg := dnsq.ValidateConfig{Anchors: []dns.RR{z.key.ToDS(dns.SHA1), wrong}}
+	v, err := dnsq.Validate(context.Background(), "www.", dns.TypeA, z.fetch, cfg)
+	if err != nil || v.Verdict != dnsq.Bogus {
+		t.Errorf("%+v, %v; want bogus", v, err)
+	}
+}
+
+// A key longer than any the RFCs have is not used.
+func TestValidateLongKey(t *testing.T) {
+	z := newMemZoneWith(t, dns.RSASHA256, 2048)
+	z.add(t, newRR(t, "www. 300 IN A 192.0.2.1"))
+	z.key.PublicKey = base64.StdEncoding.EncodeToString(append([]byte{3, 1, 0, 1}, make([]byte, 600)...))
+	z.sets[".DNSKEY"][0] = z.key
+	if v := z.validate(t, "www."); v.Verdict != dnsq.Bogus || v.Verifications != 0 {
+		t.Errorf("%s (%s) after %d verifications; want bogus without any", v.Verdict, v.Reason, v.Verifications)
 	}
 }

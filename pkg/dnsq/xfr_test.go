@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -252,5 +253,41 @@ zone:
 	key.Secret = "d3Jvbmc="
 	if r, err := get("test", &key); err == nil || r.Records != 0 {
 		t.Errorf("wrong key: %+v, %v; want an error", r, err)
+	}
+}
+
+// The changes that named has noted.
+func TestTransferIncrementalNamed(t *testing.T) {
+	needTools(t, "named", "nsupdate")
+	dir, port := t.TempDir(), freePort(t)
+	conf := fmt.Sprintf(`options { directory %q; pid-file none; listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; };
+  recursion no; session-keyfile none; max-ixfr-ratio unlimited; dnssec-validation no; };
+controls { };
+zone "test" { type primary; file "zone"; allow-update { 127.0.0.1; }; allow-transfer { 127.0.0.1; }; };
+`, dir, port)
+	for file, text := range map[string]string{"zone": "$TTL 300\n" + testApex + "ns A 127.0.0.1\nold A 192.0.2.1\n", "named.conf": conf} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startServer(t, port, "named", "-g", "-n", "1", "-c", filepath.Join(dir, "named.conf"))
+	update := exec.Command("nsupdate")
+	update.Stdin = strings.NewReader(fmt.Sprintf("server 127.0.0.1 %d\nzone test\nupdate delete old.test. A\nupdate add new.test. 300 A 192.0.2.2\nsend\n", port))
+	if out, err := update.CombinedOutput(); err != nil {
+		t.Fatalf("nsupdate: %v\n%s", err, out)
+	}
+	srv, _ := dnsq.ParseServer(fmt.Sprintf("127.0.0.1:%d", port))
+	var got []string
+	r, err := dnsq.Transfer(context.Background(), srv, "test", dnsq.TransferConfig{Incremental: true, Serial: 1}, func(rr dns.RR, change string) error {
+		got = append(got, change+" "+rr.Header().Name)
+		return nil
+	})
+	want := "delete test., delete old.test., add test., add new.test."
+	if err != nil || r.Kind != dnsq.TransferIncremental || r.Serial != 2 || strings.Join(got, ", ") != want {
+		t.Errorf("%q, %+v, %v; want %q", got, r, err, want)
+	}
+	r, err = dnsq.Transfer(context.Background(), srv, "test", dnsq.TransferConfig{Incremental: true, Serial: 2}, func(dns.RR, string) error { return nil })
+	if err != nil || r.Kind != dnsq.TransferCurrent {
+		t.Errorf("the newest: %+v, %v; want current", r, err)
 	}
 }
