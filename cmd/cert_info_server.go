@@ -53,9 +53,6 @@ func (s *certSession) fetchServer(ctx context.Context, r *certResult, a address,
 	}
 	if len(chain) > 0 {
 		r.Server.Note = err.Error()
-		if s.o.verdictWanted() {
-			r.add("handshake", false, 0, "the handshake failed after the certificates: "+err.Error())
-		}
 		return nil
 	}
 	return s.serverFailure(a, err)
@@ -108,42 +105,81 @@ func (s *certSession) serverName(a address) string {
 	return s.o.sni
 }
 
-// handshake returns what the server sent, as far as it went.
+// handshake returns what the server sent. A server that Go cannot talk TLS with
+// is asked again for its certificates alone, which proves nothing: err then
+// says what was wrong.
 func (s *certSession) handshake(ctx context.Context, info *certServer, a address) (chain [][]byte, staple []byte, err error) {
+	conn, err := s.connect(ctx, info, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close()
+	ctx, cancel := s.handshakeTime(ctx)
+	defer cancel()
+	c, err := s.tlsConn(conn, info)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = c.Handshake(ctx)
+	state := c.ConnectionState()
+	if err == nil {
+		info.Protocol, info.CipherSuite = tlsx.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
+		return c.PeerChain(), state.OCSPResponse, nil
+	}
+	if chain = c.PeerChain(); len(chain) == 0 && ctx.Err() == nil {
+		chain = s.probe(ctx, info, a)
+	}
+	return chain, state.OCSPResponse, causeOf(ctx, err)
+}
+
+func (s *certSession) handshakeTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.o.handshakeTimeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, s.o.handshakeTimeout, &timeoutError{"the handshake", s.o.handshakeTimeout})
+}
+
+// connect returns a connection on which TLS may begin.
+func (s *certSession) connect(ctx context.Context, info *certServer, a address) (net.Conn, error) {
+	raw, err := s.o.dial.dial(ctx, a, s.dial)
+	if err != nil || info.StartTLS == "" {
+		return raw, err
+	}
+	ctx, cancel := s.handshakeTime(ctx)
+	defer cancel()
+	conn, err := tlsx.StartTLS(ctx, raw, info.StartTLS, a.host)
+	if err != nil {
+		raw.Close()
+		return nil, causeOf(ctx, err)
+	}
+	return conn, nil
+}
+
+// tlsConn offers everything: the certificate is what matters here.
+func (s *certSession) tlsConn(conn net.Conn, info *certServer) (*tlsx.Conn, error) {
 	tc, err := tlsx.NewClientContext(tlsx.Config{
 		Methods: tlsx.MethodSet{tlsx.MethodTLS10P}, Verify: tlsx.VerifyNone, ServerName: info.ServerName, NoServerName: info.ServerName == "",
 		ExpectedName: "*", Ciphers: "ALL:COMPLEMENTOFALL:@SECLEVEL=0", NoTickets: true,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	raw, err := s.o.dial.dial(ctx, a, s.dial)
+	return tc.Client(conn, tlsx.Override{})
+}
+
+// probe has the prober fetch the certificates; none when it cannot either.
+func (s *certSession) probe(ctx context.Context, info *certServer, a address) [][]byte {
+	conn, err := s.connect(ctx, info, a)
 	if err != nil {
-		return nil, nil, err
+		return nil
 	}
-	defer raw.Close()
-	if s.o.handshakeTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.o.handshakeTimeout, &timeoutError{"the handshake", s.o.handshakeTimeout})
-		defer cancel()
-	}
-	var conn net.Conn = raw
-	if info.StartTLS != "" {
-		if conn, err = tlsx.StartTLS(ctx, raw, info.StartTLS, a.host); err != nil {
-			return nil, nil, causeOf(ctx, err)
-		}
-	}
-	c, err := tc.Client(conn, tlsx.Override{})
+	defer conn.Close()
+	raw, err := tlsx.ProbeRaw(ctx, conn, tlsx.RawConfig{ServerName: info.ServerName})
 	if err != nil {
-		return nil, nil, err
+		return nil
 	}
-	defer c.Abort()
-	err = c.Handshake(ctx)
-	state := c.ConnectionState()
-	if err == nil {
-		info.Protocol, info.CipherSuite = tlsx.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
-	}
-	return c.PeerChain(), state.OCSPResponse, causeOf(ctx, err)
+	info.Protocol, info.CipherSuite = raw.Version, raw.Cipher.Name
+	return raw.Chain
 }
 
 // causeOf is why ctx ended, if it did, in place of the error that came of it.

@@ -13,13 +13,16 @@ import (
 	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -216,7 +219,46 @@ func startCertServers(env *testscript.Env, root, inter, leaf, self *issued) erro
 		return err
 	}
 	env.Setenv("CLOSED", closed.Addr().String())
-	return closed.Close()
+	if err := closed.Close(); err != nil || !strings.Contains(filepath.Base(env.WorkDir), "server") {
+		return err
+	}
+	return startPSS(env)
+}
+
+// startPSS starts openssl with a certificate that Go's TLS does not talk to:
+// $PSS. Without openssl there is none.
+func startPSS(env *testscript.Env) error {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		return nil
+	}
+	gen := exec.Command(openssl, "req", "-x509", "-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-nodes", "-keyout", "pss.key", "-out", "pss.pem", "-subj", "/CN=pss.example.com")
+	gen.Dir = env.WorkDir
+	if out, err := gen.CombinedOutput(); err != nil {
+		return fmt.Errorf("openssl req: %w: %s", err, out)
+	}
+	serve := exec.Command(openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", "pss.pem", "-key", "pss.key", "-www")
+	serve.Dir = env.WorkDir
+	out, err := serve.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := serve.Start(); err != nil {
+		return err
+	}
+	env.Defer(func() {
+		_ = serve.Process.Kill()
+		_ = serve.Wait()
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if addr, ok := strings.CutPrefix(lines.Text(), "ACCEPT "); ok {
+			env.Setenv("PSS", addr)
+			go io.Copy(io.Discard, out)
+			return nil
+		}
+	}
+	return errors.New("openssl s_server does not listen")
 }
 
 func acceptAll(l net.Listener, serve func(net.Conn)) {

@@ -242,6 +242,16 @@ func (c *curve) point(b []byte) (x, y *big.Int) {
 	return x, y
 }
 
+// encode writes a point in uncompressed form.
+func (c *curve) encode(x, y *big.Int) []byte {
+	size := (c.p.BitLen() + 7) / 8
+	out := make([]byte, 1+2*size)
+	out[0] = 4
+	x.FillBytes(out[1 : 1+size])
+	y.FillBytes(out[1+size:])
+	return out
+}
+
 // A jacobian point stands for (x/z², y/z³); z is 0 at infinity.
 type jacobian struct{ x, y, z *big.Int }
 

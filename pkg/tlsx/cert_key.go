@@ -164,7 +164,9 @@ func (k *PublicKey) decodeEC(params der, b []byte) {
 		return
 	}
 	if std := stdCurve(k.Curve); std != nil {
-		k.Key = &ecdsa.PublicKey{Curve: std, X: k.x, Y: k.y}
+		if key, err := ecdsa.ParseUncompressedPublicKey(std, k.curve.encode(k.x, k.y)); err == nil {
+			k.Key = key
+		}
 	}
 }
 

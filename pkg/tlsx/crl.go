@@ -27,16 +27,16 @@ type CRL struct {
 	SignatureAlgorithm SignatureAlgorithm
 	Defects            []Defect
 
-	tbs, signature      []byte
-	innerAlg, outerAlg  []byte
-	akid                *authorityKeyID
-	idp                 *issuingDistPoint
-	critical            oid // an unknown critical extension of the list or an entry
-	hasCritical         bool
-	freshest, invalid   bool
-	bySerial            map[string][]int
-	rawAKID, rawIDP     []byte
-	hasNext, isIndirect bool
+	tbs, signature     []byte
+	innerAlg, outerAlg []byte
+	akid               *authorityKeyID
+	idp                *issuingDistPoint
+	critical           oid // an unknown critical extension of the list or an entry
+	hasCritical        bool
+	freshest, invalid  bool
+	bySerial           map[string][]int
+	rawAKID, rawIDP    []byte
+	hasNext            bool
 }
 
 // A RevokedCertificate is one entry of a list.

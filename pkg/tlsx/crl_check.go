@@ -16,8 +16,6 @@ const (
 	scoreSamePath   = 0x008 // its issuer is in the chain
 	scoreAKID       = 0x004 // its issuer's certificate was found
 	scoreTimeDelta  = 0x002 // a current delta list makes up for its age
-
-	scoreValid = scoreNoCritical | scoreTime | scoreScope
 )
 
 // A crlChoice is the list that was picked for a certificate.

@@ -48,9 +48,6 @@ func (v tlv) is(tag int) bool { return v.class == classUniversal && v.tag == tag
 // isContext reports whether v has the context-specific tag n.
 func (v tlv) isContext(n int) bool { return v.class == classContext && v.tag == n }
 
-// ok reports whether v was read at all.
-func (v tlv) ok() bool { return v.full != nil }
-
 // inside returns a reader of the content of v.
 func (v tlv) inside() der {
 	return der{b: v.content, off: v.off + len(v.full) - len(v.content)}

@@ -443,26 +443,18 @@ func (v *verifier) checkIdentity() {
 func (v *verifier) checkSignatures() {
 	n := len(v.chain) - 1
 	issuer := v.chain[n]
-	subject := issuer
 	if likelyIssued(issuer, issuer) != CodeOK {
 		switch {
 		case v.o.PartialChain:
 			v.checkTime(n)
-			n--
 		case n == 0:
 			v.fault(CodeUnableToVerifyLeafSignature, 0, "")
 			v.checkTime(0)
-			n--
-		default:
-			n--
 		}
-		if n < 0 {
-			return
-		}
-		subject = v.chain[n]
+		n--
 	}
 	for ; n >= 0; n-- {
-		subject = v.chain[n]
+		subject := v.chain[n]
 		v.checkSignature(subject, issuer, n)
 		v.checkTime(n)
 		issuer = subject

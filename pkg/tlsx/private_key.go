@@ -211,12 +211,7 @@ func (c *curve) publicPoint(d *big.Int) []byte {
 	}
 	zi := new(big.Int).ModInverse(sum.z, c.p)
 	zi2 := c.mul(zi, zi)
-	size := (c.p.BitLen() + 7) / 8
-	out := make([]byte, 1+2*size)
-	out[0] = 4
-	c.mul(sum.x, zi2).FillBytes(out[1 : 1+size])
-	c.mul(sum.y, c.mul(zi2, zi)).FillBytes(out[1+size:])
-	return out
+	return c.encode(c.mul(sum.x, zi2), c.mul(sum.y, c.mul(zi2, zi)))
 }
 
 func spkiOf(alg, public []byte) []byte {
