@@ -11,25 +11,28 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
+
+	"github.com/brio-net/brio/internal/ftptest"
 )
 
 // A world is what the examples find around them.
 type world struct {
-	files     map[string][]byte // in the directory of each example
-	authority string            // file with the root that signed the servers' certificate
-	cert      tls.Certificate
+	files         map[string][]byte // in the directory of each example
+	cert, expired tls.Certificate   // of the servers
 }
 
 // makeWorld makes every address local, points names at servers of this process
@@ -43,15 +46,25 @@ func makeWorld(t *testing.T) *world {
 		}
 	}
 	run("ip", "link", "set", "lo", "up")
+	run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+	run("ip", "link", "set", "eth0", "up")
+	run("ip", "address", "add", "198.51.100.1/24", "dev", "eth0")
 	run("ip", "route", "add", "local", "default", "dev", "lo")
 	run("ip", "-6", "route", "add", "local", "default", "dev", "lo")
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		t.Fatal(err)
 	}
+	w := &world{files: map[string][]byte{
+		"reply.txt": []byte("reply\n"), "request.bin": []byte("request\n"), "file.txt": []byte("text\n"),
+		"pw": []byte("secret\n"), "report.csv": []byte("a,b\n"), "build.zip": []byte("PK"), "big.iso": make([]byte, 1<<16), "dir/f": []byte("f\n"),
+		"src/a.c": []byte("int a;\n"), "src/a.o": []byte("o"),
+	}}
+	w.certify(t)
 	dir := t.TempDir()
 	for target, text := range map[string]string{
 		"/etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n",
 		"/etc/resolv.conf": "nameserver 127.0.0.1\n",
+		trustFile:          string(w.files["ca.pem"]),
 	} {
 		source := filepath.Join(dir, filepath.Base(target))
 		if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
@@ -62,11 +75,12 @@ func makeWorld(t *testing.T) *world {
 		}
 	}
 	protect(t, os.TempDir())
-	w := &world{files: map[string][]byte{}, authority: filepath.Join(dir, "ca.pem")}
-	w.certify(t)
 	w.serve(t)
 	return w
 }
+
+// trustFile is where Debian keeps the roots that programs trust.
+const trustFile = "/etc/ssl/certs/ca-certificates.crt"
 
 // protect makes everything but dir read-only here: an example must not write
 // beside its own directory.
@@ -121,7 +135,9 @@ func (w *world) certify(t *testing.T) {
 		leaf.IPAddresses = append(leaf.IPAddresses, net.ParseIP(a))
 	}
 	leafDER := sign(leaf, root, leafKey, rootKey)
-	w.cert = tls.Certificate{Certificate: [][]byte{leafDER, rootDER}, PrivateKey: leafKey}
+	w.cert = tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: leafKey}
+	leaf.NotAfter = time.Now().Add(-time.Minute)
+	w.expired = tls.Certificate{Certificate: [][]byte{sign(leaf, root, leafKey, rootKey)}, PrivateKey: leafKey}
 
 	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
 	if err != nil {
@@ -132,15 +148,20 @@ func (w *world) certify(t *testing.T) {
 	w.files["ca.pem"] = block("CERTIFICATE", rootDER)
 	w.files["cert.pem"] = block("CERTIFICATE", leafDER)
 	w.files["key.pem"] = block("PRIVATE KEY", keyDER)
-	if err := os.WriteFile(w.authority, w.files["ca.pem"], 0o644); err != nil {
-		t.Fatal(err)
+}
+
+// certificate is what the servers show to a client.
+func (w *world) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if strings.HasPrefix(h.ServerName, "expired.") {
+		return &w.expired, nil
 	}
+	return &w.cert, nil
 }
 
 // serve starts the servers; they end with the process.
 func (w *world) serve(t *testing.T) {
 	t.Helper()
-	config := &tls.Config{Certificates: []tls.Certificate{w.cert}, NextProtos: []string{"http/1.1", "dot"}}
+	config := &tls.Config{GetCertificate: w.certificate, NextProtos: []string{"http/1.1", "dot"}}
 	listen := func(port int) net.Listener {
 		ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
@@ -167,29 +188,74 @@ func (w *world) serve(t *testing.T) {
 		}
 		fmt.Fprintln(rw, "hello")
 	})
-	go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond}).Serve(listen(80))
-	go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond}).Serve(tls.NewListener(listen(443), config))
+	quiet := log.New(io.Discard, "", 0)
+	for _, ln := range []net.Listener{listen(80), tls.NewListener(listen(443), config)} {
+		go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond, ErrorLog: quiet}).Serve(ln)
+	}
 	go talk(listen(22), "SSH-2.0-example\r\n")
-	go acceptAll(listen(25), func(c net.Conn) { talkSMTP(c, config) })
-	for _, port := range []int{5432, 6379, 9000} {
+	for _, port := range []int{5432, 6379} {
 		go talk(listen(port), "")
 	}
-	echo, err := net.ListenPacket("udp", ":9000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go sendBack(echo)
+	go acceptAll(listen(25), func(c net.Conn) { talkSMTP(c, config) })
+	w.serveFiles(t, config)
 }
 
-// sendBack answers each datagram with itself.
-func sendBack(pc net.PacketConn) {
-	b := make([]byte, 65536)
+// serveFiles starts an FTP server with the files that examples fetch.
+func (w *world) serveFiles(t *testing.T, config *tls.Config) {
+	s := &ftptest.Server{Addr: ":21", TLS: config}
+	for _, name := range []string{"/pub/file.tar.gz", "/pub/motd", "/pub/a.iso", "/pub/b.iso", "/pub/f", "/pub/file", "/report.csv", "/f", "/notes.txt"} {
+		s.Put(name, []byte("content of "+name+"\n"))
+	}
+	for _, dir := range []string{"/incoming/x", "/backup/x", "/src/x"} {
+		s.Put(dir, nil)
+	}
+	s.Start(t)
+}
+
+// around starts the peers that only some examples need, because others take
+// their ports: what echoes datagrams.
+func (w *world) around(t *testing.T, example string) (stop func()) {
+	t.Helper()
+	var open []net.PacketConn
+	add := func(network, addr string) {
+		pc, err := net.ListenPacket(network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, pc)
+		go echoDatagrams(pc)
+	}
+	if strings.Contains(example, "dgram send") || strings.Contains(example, "dgram pipe") && !strings.Contains(example, "--listen") {
+		for _, m := range udpPort.FindAllStringSubmatch(example, -1) {
+			add("udp", ":"+m[1])
+		}
+		for _, m := range unixPath.FindAllStringSubmatch(example, -1) {
+			add("unixgram", m[1])
+		}
+	}
+	return func() {
+		for _, pc := range open {
+			pc.Close()
+			os.Remove(pc.LocalAddr().String()) // the path of a UNIX socket; else there is none
+		}
+	}
+}
+
+var (
+	udpPort  = regexp.MustCompile(`[0-9]:([0-9]+)`)
+	unixPath = regexp.MustCompile(`unix:(/\S+)`)
+)
+
+func echoDatagrams(pc net.PacketConn) {
+	buf := make([]byte, 65536)
 	for {
-		n, from, err := pc.ReadFrom(b)
+		n, from, err := pc.ReadFrom(buf)
 		if err != nil {
 			return
 		}
-		pc.WriteTo(b[:n], from)
+		if from != nil {
+			pc.WriteTo(buf[:n], from)
+		}
 	}
 }
 
