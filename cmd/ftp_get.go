@@ -50,7 +50,7 @@ itself. No name that a server sends leads out of the directory.`,
   brio ftp-get --resume --retries 10 'ftp://ftp.example.com/pub/*.iso'
   brio ftp-get -r --newer --delete -d mirror ftp://ftp.example.com/pub/
   brio ftp-get --tls explicit --user me --password-file pw ftp.example.com/report.csv
-  brio ftp-get --json --sha256 SUM ftp://ftp.example.com/pub/file`,
+  brio ftp-get --json --sha256 "$(cut -c1-64 file.sha256)" ftp://ftp.example.com/pub/file`,
 		Args: wantArgs(1, -1, "at least one URL"),
 	}
 	o.add(c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,11 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(self, "-test.run=^TestExamples$", "-test.v", "-test.timeout=5m")
+	run := "^TestExamples$"
+	if f := flag.Lookup("test.run").Value.String(); strings.HasPrefix(f, "TestExamples/") {
+		run = f
+	}
+	c := exec.Command(self, "-test.run="+run, "-test.v", "-test.timeout=5m")
 	c.Env = append(os.Environ(), insideVar+"="+brioDir(t))
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -51,13 +52,15 @@ func makeWorld(t *testing.T) *world {
 	run("ip", "address", "add", "198.51.100.1/24", "dev", "eth0")
 	run("ip", "route", "add", "local", "default", "dev", "lo")
 	run("ip", "-6", "route", "add", "local", "default", "dev", "lo")
+	run("ip", "-6", "address", "add", "2001:db8::10/128", "dev", "lo") // servers bind to it
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{files: map[string][]byte{
 		"reply.txt": []byte("reply\n"), "request.bin": []byte("request\n"), "file.txt": []byte("text\n"),
 		"pw": []byte("secret\n"), "report.csv": []byte("a,b\n"), "build.zip": []byte("PK"), "big.iso": make([]byte, 1<<16), "dir/f": []byte("f\n"),
-		"src/a.c": []byte("int a;\n"), "src/a.o": []byte("o"),
+		"file.sha256": fmt.Appendf(nil, "%x  file\n", sha256.Sum256(content("/pub/file"))),
+		"src/a.c":     []byte("int a;\n"), "src/a.o": []byte("o"),
 	}}
 	w.certify(t)
 	dir := t.TempDir()
@@ -145,9 +148,14 @@ func (w *world) certify(t *testing.T) {
 	}
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
 	w.files["names.txt"] = []byte("example.com\nexample.com MX\n192.0.2.1\n")
-	w.files["ca.pem"] = block("CERTIFICATE", rootDER)
-	w.files["cert.pem"] = block("CERTIFICATE", leafDER)
-	w.files["key.pem"] = block("PRIVATE KEY", keyDER)
+	ca, cert, private := block("CERTIFICATE", rootDER), block("CERTIFICATE", leafDER), block("PRIVATE KEY", keyDER)
+	for name, text := range map[string][]byte{
+		"ca.pem": ca, "root.pem": ca, "clients.pem": ca,
+		"cert.pem": cert, "server.pem": cert, "chain.pem": append(cert, ca...),
+		"key.pem": private, "server.key": private,
+	} {
+		w.files[name] = text
+	}
 }
 
 // certificate is what the servers show to a client.
@@ -189,7 +197,7 @@ func (w *world) serve(t *testing.T) {
 		fmt.Fprintln(rw, "hello")
 	})
 	quiet := log.New(io.Discard, "", 0)
-	for _, ln := range []net.Listener{listen(80), tls.NewListener(listen(443), config)} {
+	for _, ln := range []net.Listener{listen(80), tls.NewListener(listen(443), config), tls.NewListener(listen(465), config)} {
 		go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond, ErrorLog: quiet}).Serve(ln)
 	}
 	go talk(listen(22), "SSH-2.0-example\r\n")
@@ -204,13 +212,15 @@ func (w *world) serve(t *testing.T) {
 func (w *world) serveFiles(t *testing.T, config *tls.Config) {
 	s := &ftptest.Server{Addr: ":21", TLS: config}
 	for _, name := range []string{"/pub/file.tar.gz", "/pub/motd", "/pub/a.iso", "/pub/b.iso", "/pub/f", "/pub/file", "/report.csv", "/f", "/notes.txt"} {
-		s.Put(name, []byte("content of "+name+"\n"))
+		s.Put(name, content(name))
 	}
 	for _, dir := range []string{"/incoming/x", "/backup/x", "/src/x"} {
 		s.Put(dir, nil)
 	}
 	s.Start(t)
 }
+
+func content(name string) []byte { return []byte("content of " + name + "\n") }
 
 // around starts the peers that only some examples need, because others take
 // their ports: what echoes datagrams.
