@@ -53,7 +53,7 @@ func (t *trustFlags) add(c *cobra.Command) {
 		f.BoolVar(&t.partialChain, "partial-chain", false, "accept a chain that ends at a trusted certificate that is no root")
 		f.BoolVar(&t.strict, "strict", false, "check as strictly as openssl -x509_strict")
 		f.BoolVar(&t.mustStaple, "require-ocsp", false, "fail without a good stapled OCSP response")
-		f.IntVar(&t.level, "security-level", tlsx.DefaultSecurityLevel, "OpenSSL's security level `N` for keys and signatures (0-5)")
+		f.IntVar(&t.level, "security-level", tlsx.DefaultSecurityLevel, "ask of keys and signatures what OpenSSL's security level `N` does (0-5)")
 		f.StringSliceVar(&t.policies, "policy", nil, "accept only these certificate policies (`OID`s)")
 		enumVar(f, &t.profile, "rules", string(tlsx.ProfileOpenSSL), []string{string(tlsx.ProfileOpenSSL), string(tlsx.ProfileRFC5280), string(tlsx.ProfileWebPKI)}, "judge by the `RULES` of OpenSSL, of RFC 5280, or of the web")
 		f.BoolVar(&t.second, "second-opinion", false, "ask Go's own verifier too, and show where it disagrees")

@@ -164,7 +164,7 @@ func checkFlagText(t *testing.T, path string, f cmd.FlagDoc) {
 	switch {
 	case f.Text == "":
 		t.Errorf("%s --%s has no text", path, f.Name)
-	case strings.HasSuffix(f.Text, "."):
+	case strings.HasSuffix(f.Text, ".") && !strings.HasSuffix(f.Text, "..."):
 		t.Errorf("%s --%s: the text ends in a full stop", path, f.Name)
 	case strings.ToLower(first) != first && strings.ToUpper(first) != first && first[:1] != strings.ToLower(first[:1]):
 		t.Errorf("%s --%s: the text begins with a capital: %s", path, f.Name, f.Text)

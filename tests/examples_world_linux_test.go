@@ -252,7 +252,7 @@ func (w *world) around(t *testing.T, example string) (stop func()) {
 }
 
 var (
-	udpPort  = regexp.MustCompile(`[0-9]:([0-9]+)`)
+	udpPort  = regexp.MustCompile(`[0-9a-z\]]:([0-9]+)`)
 	unixPath = regexp.MustCompile(`unix:(/\S+)`)
 )
 
