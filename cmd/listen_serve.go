@@ -29,6 +29,7 @@ type server struct {
 	wg       sync.WaitGroup
 	accepted int64
 	failed   atomic.Int64
+	light    lightConns
 }
 
 // An acceptedEvent tells of a new connection, or of one that was turned away.
@@ -55,6 +56,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	connCtx, stop := s.drainContext(ctx)
 	defer stop()
+	defer context.AfterFunc(connCtx, s.light.stop)()
 	err := s.acceptAll(ctx, connCtx)
 	_ = s.l.Close() // those under way go on, nobody else is let in
 	s.wg.Wait()
@@ -111,6 +113,10 @@ func (s *server) acceptAll(ctx, connCtx context.Context) error {
 			return err
 		}
 		id := s.accepted
+		if s.o.light() {
+			s.echo(c, id)
+			continue
+		}
 		s.wg.Go(func() {
 			defer s.giveSlot()
 			s.report(s.one(connCtx, c, id))

@@ -48,7 +48,7 @@ func (o *listenOptions) service(e *env) (serve service, finish func() error, err
 		b := new(socket.Broker)
 		return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
 			r, err := b.Serve(ctx, c.NetConn(), o.bounds())
-			return r, o.explainPump(ctx, err, c)
+			return r, o.explainPump(err, c)
 		}, finish, nil
 	}
 	return o.pipeService(e)
@@ -61,12 +61,12 @@ func (o *listenOptions) bounds() socket.PumpOptions {
 
 // explainPump names the peer in the failure of a service without stdin and
 // stdout.
-func (o *listenOptions) explainPump(ctx context.Context, err error, c *socket.Conn) error {
+func (o *listenOptions) explainPump(err error, c *socket.Conn) error {
 	if err == nil {
 		return nil
 	}
 	v := conversation{flags: &o.pipe}
-	return v.explain(ctx, err, peerName(c))
+	return v.explain(err, peerName(c))
 }
 
 // pipeService joins connections to stdin and stdout. With -k stdin is read for
@@ -123,7 +123,7 @@ func (v *conversation) runInto(ctx context.Context, c *socket.Conn, id int64, na
 func (o *listenOptions) plain(f func(context.Context, net.Conn, socket.PumpOptions) (int64, error)) service {
 	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
 		n, err := f(ctx, c.NetConn(), o.bounds())
-		return socket.PipeResult{Sent: n, Received: n}, o.explainPump(ctx, err, c)
+		return socket.PipeResult{Sent: n, Received: n}, o.explainPump(err, c)
 	}
 }
 
@@ -135,7 +135,7 @@ func (o *listenOptions) discardService() (service, func() error, error) {
 	}
 	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
 		n, err := socket.Pump(ctx, null, c.NetConn(), o.bounds())
-		return socket.PipeResult{Received: n}, o.explainPump(ctx, err, c)
+		return socket.PipeResult{Received: n}, o.explainPump(err, c)
 	}, func() error { null.Close(); return nil }, nil
 }
 
@@ -154,7 +154,7 @@ func (o *listenOptions) sourceService(open func() (io.ReadCloser, error)) servic
 		if o.chargen && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
 			err = nil // it has no other end
 		}
-		return r, o.explainPump(ctx, err, c)
+		return r, o.explainPump(err, c)
 	}
 }
 
@@ -209,6 +209,6 @@ func (o *listenOptions) forwardService(e *env) (service, error) {
 		defer far.Close()
 		there, back, err := socket.Relay(ctx, c.NetConn(), far.NetConn(), socket.RelayOptions{Idle: o.pipe.idle})
 		e.debugf("%s: %d bytes there, %d back", peerName(c), there, back)
-		return socket.PipeResult{Sent: back, Received: there}, o.explainPump(ctx, err, c)
+		return socket.PipeResult{Sent: back, Received: there}, o.explainPump(err, c)
 	}, nil
 }

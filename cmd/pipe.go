@@ -230,7 +230,7 @@ func (v *conversation) run(parent context.Context, conn net.Conn, target string,
 	case err == nil && found != nil:
 		return res, &failure{err: fmt.Errorf("the peer ended without %q", v.flags.expect), target: target, status: statusExpectation, kind: "expectation-not-met"}
 	}
-	return res, v.explain(parent, err, target)
+	return res, v.explain(err, target)
 }
 
 // config is the configuration of the pipe as far as flags say it.
@@ -395,7 +395,7 @@ func (v *conversation) count(cfg *socket.PipeConfig, prog *progress) {
 }
 
 // explain says which end of the conversation failed.
-func (v *conversation) explain(ctx context.Context, err error, target string) error {
+func (v *conversation) explain(err error, target string) error {
 	var pe *socket.PumpError
 	switch {
 	case err == nil:

@@ -124,8 +124,8 @@ func (s *tlsService) handshakeEvent(conn *tlsx.Conn, c *socket.Conn, id int64, t
 }
 
 // explain names the peer in the failure of a service.
-func (s *tlsService) explain(ctx context.Context, err error, c *socket.Conn) error {
-	return s.o.explainPump(ctx, err, c)
+func (s *tlsService) explain(_ context.Context, err error, c *socket.Conn) error {
+	return s.o.explainPump(err, c)
 }
 
 // piper joins connections to stdin and stdout. With -k stdin is read for none of

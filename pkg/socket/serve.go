@@ -7,21 +7,18 @@ import (
 )
 
 // Echo sends back what conn sends, until it ends, and returns how many bytes
-// that were (RFC 862). A connection that waits holds no buffer. opt bounds and
-// observes it as it does [Pump].
+// that were (RFC 862). opt bounds and observes it as it does [Pump]. See
+// [EchoAsync] for many connections that mostly wait.
 func Echo(ctx context.Context, conn net.Conn, opt PumpOptions) (int64, error) {
+	opt.Copy = true
 	p := newPump(conn, conn, opt)
 	ctx, stop := p.watch(ctx)
 	defer stop()
-	defer p.interruptAtEnd(ctx)()
-	err := p.echo(ctx)
+	n, err := p.run(ctx)
 	if err == nil {
 		err = p.passEnd()
 	}
-	if err != nil && ctx.Err() != nil {
-		err = causeOf(ctx, err)
-	}
-	return p.moved, err
+	return n, err
 }
 
 // Chargen is an endless source of lines of printable characters, each starting
