@@ -29,7 +29,8 @@ type server struct {
 	wg       sync.WaitGroup
 	accepted int64
 	failed   atomic.Int64
-	light    lightConns
+	light    *socket.EchoServer // nil unless o.light
+	cut      atomic.Bool        // connections are ended from here
 }
 
 // An acceptedEvent tells of a new connection, or of one that was turned away.
@@ -56,7 +57,14 @@ func (s *server) run(ctx context.Context) error {
 	}
 	connCtx, stop := s.drainContext(ctx)
 	defer stop()
-	defer context.AfterFunc(connCtx, s.light.stop)()
+	if s.o.light() {
+		var err error
+		if s.light, err = socket.NewEchoServer(); err != nil {
+			return err
+		}
+		defer s.light.Close()
+		defer context.AfterFunc(connCtx, s.stopLight)()
+	}
 	err := s.acceptAll(ctx, connCtx)
 	_ = s.l.Close() // those under way go on, nobody else is let in
 	s.wg.Wait()

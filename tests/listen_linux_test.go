@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -549,5 +550,57 @@ func TestListenNotifiesTheSupervisor(t *testing.T) {
 	text, err := io.ReadAll(r)
 	if err != nil || !strings.HasPrefix(string(text), "127.0.0.1:") || !strings.HasSuffix(string(text), "\n") {
 		t.Errorf("descriptor 3 got %q, %v", text, err)
+	}
+}
+
+// Ten thousand connections are open at the same time; none is refused or lost,
+// and they cost little.
+func TestListenTenThousandConnections(t *testing.T) {
+	n := 10_000
+	if testing.Short() {
+		n = 1000
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	n = min(n, int(limit.Cur)-200)
+	p := startProgram(t, nil, "brio", "listen", "-k", anyPort, "--echo")
+	addr := "127.0.0.1:" + p.place()
+	conns := make([]net.Conn, n)
+	talk := func(c net.Conn) error {
+		if _, err := io.WriteString(c, "x"); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, make([]byte, 1))
+		return err
+	}
+	for i := range conns {
+		c, err := net.DialTimeout("tcp", addr, 10*time.Second)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(time.Minute))
+		conns[i] = c
+		if err := talk(c); err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+	}
+	for i, c := range conns {
+		if err := talk(c); err != nil {
+			t.Fatalf("connection %d, later: %v", i, err)
+		}
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\nPss:")
+	var kib int
+	fmt.Sscan(rest, &kib)
+	t.Logf("%d connections, %d KiB", n, kib)
+	if kib == 0 || kib > 40<<10 { // the test binary is larger than brio
+		t.Errorf("%d idle connections take %d KiB", n, kib)
 	}
 }

@@ -53,7 +53,7 @@ func (b *Broker) Serve(ctx context.Context, conn net.Conn, opt PumpOptions) (Pip
 		<-receiving
 	}
 	if err == nil {
-		err = out.passEnd()
+		err = passEnd(out.dst)
 	}
 	return PipeResult{Sent: out.moved, Received: in.moved}, err
 }

@@ -1,17 +1,39 @@
-//go:build !unix
+//go:build !linux
 
 package socket
 
 import (
 	"context"
 	"net"
+	"sync"
 )
 
-// EchoAsync sends back what conn sends, as [Echo] does, but returns at once and
-// calls done at the end. To stop it set a deadline in the past.
-func EchoAsync(conn net.Conn, done func(n int64, err error)) {
-	go func() { done(Echo(context.Background(), conn, PumpOptions{})) }()
+// An EchoServer sends back what its connections send, as [Echo] does, to very
+// many of them.
+type EchoServer struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 }
 
-// restoreNonblock has nothing to undo.
-func restoreNonblock(any) {}
+// NewEchoServer returns a server without connections. The caller closes it.
+func NewEchoServer() (*EchoServer, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &EchoServer{ctx: ctx, cancel: cancel}, nil
+}
+
+// Close ends the server.
+func (s *EchoServer) Close() error {
+	s.cancel()
+	s.wg.Wait()
+	return nil
+}
+
+// Serve starts to serve conn, a bare connection, and calls done at its end from
+// another goroutine. Until then nobody else may close conn.
+func (s *EchoServer) Serve(conn net.Conn, done func(n int64, err error)) {
+	s.wg.Go(func() { done(Echo(s.ctx, conn, PumpOptions{})) })
+}
+
+// Stop ends all connections, and those to come.
+func (s *EchoServer) Stop() { s.cancel() }

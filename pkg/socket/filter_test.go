@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"regexp"
 	"strings"
 	"syscall"
@@ -148,6 +149,54 @@ func TestEcho(t *testing.T) {
 	})
 }
 
+func TestEchoServer(t *testing.T) {
+	s, err := socket.NewEchoServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	type end struct {
+		n   int64
+		err error
+	}
+	serve := func(network string) (net.Conn, chan end) {
+		conn, peer := streamPair(t, network)
+		done := make(chan end, 1)
+		s.Serve(conn, func(n int64, err error) { conn.Close(); done <- end{n, err} })
+		return peer, done
+	}
+	for _, network := range []string{"tcp", "unix"} {
+		peer, done := serve(network)
+		for range 3 { // idle in between
+			io.WriteString(peer, "x")
+			if _, err := io.ReadFull(peer, make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := noise(t, 1<<20)
+		got := readAll(peer)
+		peer.Write(want)
+		closeWrite(peer)
+		if !bytes.Equal(got(t), want) {
+			t.Error("the echo differs")
+		}
+		if e := <-done; e.n != 1<<20+3 || e.err != nil {
+			t.Errorf("the end: %d, %v", e.n, e.err)
+		}
+	}
+	peer, done := serve("tcp")
+	socket.Reset(peer)
+	peer.Close()
+	if e := <-done; !errors.Is(e.err, syscall.ECONNRESET) {
+		t.Errorf("after a reset: %v", e.err)
+	}
+	_, done = serve("tcp")
+	s.Stop()
+	<-done
+	_, done = serve("tcp")
+	<-done
+}
+
 func TestChargen(t *testing.T) {
 	b := make([]byte, 74*96)
 	io.ReadFull(socket.Chargen(), b)
@@ -170,6 +219,7 @@ func TestPipeWithFilters(t *testing.T) {
 	k.input.WriteString("GET /\n")
 	k.input.Close()
 	k.hear(t, "GET /\r\n")
+	k.hearEnd(t)
 	k.peer.Close()
 	k.check(t, nil, "", "input-end", "half-close", "peer-end")
 	if !strings.Contains(dump.String(), "0d 0a") {

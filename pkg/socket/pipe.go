@@ -355,12 +355,11 @@ type halfCloser interface{ CloseWrite() error }
 
 // closeHalf tells the peer that no more follows.
 func (p *pipe) closeHalf() error {
-	c, ok := p.conn.(halfCloser)
-	if !ok {
+	if _, ok := p.conn.(halfCloser); !ok {
 		return nil
 	}
-	if err := c.CloseWrite(); err != nil && !errors.Is(err, syscall.ENOTCONN) {
-		return &PumpError{Side: WriteSide, Err: err}
+	if err := passEnd(p.conn); err != nil {
+		return err
 	}
 	call(p.cfg.Events.HalfClose)
 	return nil

@@ -2,11 +2,9 @@ package socket
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -55,7 +53,7 @@ func Relay(ctx context.Context, a, b net.Conn, opt RelayOptions) (aToB, bToA int
 func relayHalf(ctx context.Context, cancel context.CancelCauseFunc, p *pump) error {
 	_, err := p.run(ctx)
 	if err == nil {
-		err = p.passEnd()
+		err = passEnd(p.dst)
 	}
 	if err != nil {
 		cancel(err)
@@ -63,14 +61,14 @@ func relayHalf(ctx context.Context, cancel context.CancelCauseFunc, p *pump) err
 	return err
 }
 
-// passEnd half-closes the destination.
-func (p *pump) passEnd() error {
-	c, ok := p.dst.(halfCloser)
+// passEnd half-closes dst, which may have gone already.
+func passEnd(dst any) error {
+	c, ok := dst.(halfCloser)
 	if !ok {
 		return nil
 	}
-	if err := c.CloseWrite(); err != nil && !errors.Is(err, syscall.ENOTCONN) {
-		return p.fail(WriteSide, err)
+	if err := c.CloseWrite(); err != nil && ErrorID(err) != NotConnected {
+		return &PumpError{Side: WriteSide, Local: isLocal(dst), Err: err}
 	}
 	return nil
 }

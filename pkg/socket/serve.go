@@ -16,7 +16,7 @@ func Echo(ctx context.Context, conn net.Conn, opt PumpOptions) (int64, error) {
 	defer stop()
 	n, err := p.run(ctx)
 	if err == nil {
-		err = p.passEnd()
+		err = passEnd(p.dst)
 	}
 	return n, err
 }

@@ -249,6 +249,13 @@ func (s *splicer) rescue() error {
 	return nil
 }
 
+// readable reports whether a read of fd would not wait.
+func readable(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return n > 0 || err != nil
+}
+
 // waitFor waits until fd is ready for events.
 func waitFor(fd int, events int16) syscall.Errno {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package socket
+
+// restoreNonblock has nothing to undo.
+func restoreNonblock(any) {}
