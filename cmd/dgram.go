@@ -138,7 +138,11 @@ func (d *dgramFlags) listen(ctx context.Context, a address, cfg socket.PacketCon
 	}
 	s, err := socket.ListenPacket(ctx, network, target, cfg)
 	if err != nil {
-		return nil, &failure{err: socket.Describe(err).Err, op: "listen", target: a.String(), status: statusOf(err), kind: string(socket.ErrorID(err))}
+		f := &failure{err: socket.Describe(err).Err, op: "listen", target: a.String(), status: statusOf(err), kind: string(socket.ErrorID(err))}
+		if a.isUnix() && socket.ErrorID(err) == socket.AddressInUse && !cfg.ReplaceStale {
+			f.hint("if no process uses the socket any more: --unlink")
+		}
+		return nil, f
 	}
 	return s, nil
 }
@@ -299,9 +303,9 @@ func (d *dgramFlags) ready(e *env, r *readyFlags, s *socket.DatagramSocket) (don
 	if local.AddrPort.IsValid() {
 		port = strconv.Itoa(int(local.AddrPort.Port()))
 	}
-	d.events.send("listening", listeningEvent{Address: local.String(), Port: local.AddrPort.Port(), Path: local.Path, Family: string(s.AddressFamily())})
-	e.verbosef("listening on %s", local)
-	return r.announce(local.String(), port)
+	d.events.send("listening", listeningEvent{Address: placeOf(local), Port: local.AddrPort.Port(), Path: local.Path, Family: string(s.AddressFamily())})
+	e.verbosef("listening on %s", placeOf(local))
+	return r.announce(placeOf(local), port)
 }
 
 // reportDrops says how many datagrams s has lost, and what helps.
@@ -315,4 +319,12 @@ func (d *dgramFlags) reportDrops(e *env, s *socket.DatagramSocket) uint64 {
 		e.note("the buffer has %s; the system allows no more (sysctl net.core.rmem_max)", formatSize(int64(*o.ReceiveBuffer)))
 	}
 	return n
+}
+
+// placeOf names the address of a socket as parseAddress reads it.
+func placeOf(a socket.PacketAddr) string {
+	if a.Path != "" {
+		return "unix:" + a.Path
+	}
+	return a.String()
 }

@@ -186,7 +186,7 @@ func (r *receiving) silence() error {
 	if r.n > 0 {
 		f.err = errors.New("only " + plural(r.n, "datagram") + " of " + plural(r.o.count, "datagram") + " came in time")
 	}
-	f.target = r.s.LocalAddr().String()
+	f.target = placeOf(r.s.LocalAddr())
 	return f
 }
 
@@ -211,7 +211,7 @@ func orUnnamed(a socket.PacketAddr) string {
 	if a.IsZero() {
 		return "an unnamed socket"
 	}
-	return a.String()
+	return placeOf(a)
 }
 
 // watchSink ends the context when nobody reads out any more.
