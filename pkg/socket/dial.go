@@ -2,9 +2,12 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -210,7 +213,15 @@ func (cfg *Config) dialUnixOnce(ctx context.Context, path string) (net.Conn, err
 		}
 		d.LocalAddr = &net.UnixAddr{Name: cfg.LocalPath, Net: "unix"}
 	}
+	_, present := os.Lstat(cfg.LocalPath)
 	c, err := d.DialContext(ctx, "unix", path)
+	if err != nil && errors.Is(present, fs.ErrNotExist) {
+		// The socket was bound before it could not be connected, and the net
+		// package leaves its file behind.
+		if own, oerr := ownUnixPath(cfg.LocalPath, 0); oerr == nil {
+			_ = own.remove() // the first error says more
+		}
+	}
 	if ErrorID(err) == NoSuchFile {
 		return nil, &Error{Identifier: ConnectionRefused, Code: errorCode(err), Action: "connect", Address: path, Err: err}
 	}

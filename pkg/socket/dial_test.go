@@ -226,6 +226,8 @@ func TestMakeSocketFile(t *testing.T) {
 		t.Errorf("the peer is called %q, want %q", s.RemoteFilename(), from)
 	}
 	c.Close()
+	_, err = socket.Dial(t.Context(), "unix", filepath.Join(dir, "nobody"), socket.Config{LocalPath: from})
+	identified(t, err, socket.ConnectionRefused)
 	dial(t, l, socket.Config{LocalPath: from}) // the name is free again
 }
 

@@ -33,7 +33,11 @@ func (r *race) run(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.results = make(chan outcome, len(r.addrs)) // nobody waits to deliver
-	defer func() { go closeLosers(r.results, r.pending) }()
+	defer func() {
+		if r.pending > 0 {
+			go closeLosers(r.results, r.pending)
+		}
+	}()
 
 	delay := r.cfg.AttemptDelay
 	if delay <= 0 {
@@ -73,11 +77,18 @@ func (r *race) start(ctx context.Context) {
 	if r.cfg.Trace.Attempt != nil {
 		r.cfg.Trace.Attempt(a)
 	}
-	go func() {
-		c, err := r.dial(ctx, addr)
-		a.Took, a.Err = time.Since(a.Started), attemptError(a.Address, err)
-		r.results <- outcome{c, a}
-	}()
+	if len(r.addrs) == 1 {
+		r.try(ctx, addr, a) // there is nobody to race with
+		return
+	}
+	go r.try(ctx, addr, a)
+}
+
+// try connects to one address and delivers what comes of it.
+func (r *race) try(ctx context.Context, addr netip.AddrPort, a Attempt) {
+	c, err := r.dial(ctx, addr)
+	a.Took, a.Err = time.Since(a.Started), attemptError(a.Address, err)
+	r.results <- outcome{c, a}
 }
 
 // done takes note of an outcome and reports whether it is a connection.
