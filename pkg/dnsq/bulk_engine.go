@@ -134,7 +134,10 @@ func (b *bulk) send(i uint16, server int) {
 		s.id = b.newID(i)
 		s.sock.inflight++
 	}
-	s.noOPT = srv.plain || len(b.template.opt) == 0
+	// Some servers drop what carries an OPT record: the last try goes without,
+	// unless this one has answered such a question before.
+	lastTry := s.tries > 1 && s.tries >= b.cfg.Tries && !srv.knowsEDNS
+	s.noOPT = srv.plain || lastTry || len(b.template.opt) == 0
 	s.sock.out = append(s.sock.out, s.message(s.id, b.optLen(s)))
 	srv.countSent()
 	if len(s.sock.out) == bulkBatch {
@@ -295,6 +298,8 @@ func (b *bulk) reply(i uint16, msg []byte) {
 	}
 	b.silent = 0
 	srv.refused = nil
+	srv.knowsEDNS = srv.knowsEDNS || !s.noOPT
+	srv.plain = srv.plain || s.noOPT && !srv.knowsEDNS
 	if s.tries == 1 && !s.tcp { // Karn: the reply to a repeated question tells no round trip
 		srv.measured(b.now - s.sent)
 	}

@@ -34,10 +34,12 @@ type bulkServer struct {
 	inflight int
 	window   float64
 	slow     bool // left slow start: the window grows by an eighth at a time
-	plain    bool // does not know EDNS
 	refused  error
 	sent     int64
 	received int64
+
+	plain     bool // does not know EDNS: it is asked without
+	knowsEDNS bool // has replied to a question with EDNS
 
 	srtt, rttvar time.Duration // RFC 6298
 	epochSent    int           // since the window was last reviewed

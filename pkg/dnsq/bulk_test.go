@@ -286,6 +286,19 @@ func TestBulkNoEDNS(t *testing.T) {
 	}
 }
 
+// A server that drops questions with EDNS is found out by the last try.
+func TestBulkEDNSDropped(t *testing.T) {
+	srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		if q.IsEdns0() == nil {
+			bulkEcho(w, q)
+		}
+	})
+	got, sum, err := runBulk(t, bulkNames(1000), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Timeout: 200 * time.Millisecond, Tries: 3})
+	if err != nil || len(got) != 1000 || sum.Answered != 1000 {
+		t.Errorf("%d results, %+v, %v; want 1000 answers", len(got), sum, err)
+	}
+}
+
 // bulkEvil answers over UDP with what mangle makes of the right reply.
 func bulkEvil(t *testing.T, mangle func(m *dns.Msg) [][]byte) dnsq.Server {
 	return bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
