@@ -128,8 +128,11 @@ func (b *bulk) send(i uint16, server int) {
 	if !again {
 		b.release(i)
 		s.sock, s.err = b.socket(srv)
-		if s.sock == nil {
-			return // the deadline passes, and another server or a later time may do
+		if s.sock == nil { // after a moment another server, or this one again, may do
+			srv.refused = s.err
+			s.deadline = b.now + bulkMinRTO
+			b.order.due = min(b.order.due, s.deadline)
+			return
 		}
 		s.id = b.newID(i)
 		s.sock.inflight++

@@ -170,9 +170,8 @@ func (b *bulk) receive(sock *bulkSocket) {
 				b.received(sock, sock.batch.message(i))
 			}
 		}
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			sock.server.refused = syscall.ECONNREFUSED
-			err = nil
+		if cause := unreachable(err); cause != nil {
+			sock.server.refused = cause
 		}
 		if b.err == nil {
 			b.pump()
@@ -185,16 +184,29 @@ func (b *bulk) receive(sock *bulkSocket) {
 	}
 }
 
-// isTemporary tells errors of a socket that do not stay, such as other ICMP messages.
+// isTemporary tells errors of a socket that do not stay: ICMP messages, for the most part.
 func isTemporary(err error) bool { return !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.EOF) }
+
+// unreachable is the cause of err when it says that the server cannot be reached,
+// else nil.
+func unreachable(err error) error {
+	for _, cause := range []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES, syscall.EPERM} {
+		if errors.Is(err, cause) {
+			return cause
+		}
+	}
+	return nil
+}
 
 // flush sends what waits. What cannot be sent counts as lost: its time runs.
 func (k *bulkSocket) flush() {
 	for left := k.out; len(left) > 0 && !k.closed; {
 		n, err := k.batch.write(left)
+		if cause := unreachable(err); cause != nil {
+			k.server.refused = cause
+		}
 		if errors.Is(err, syscall.ECONNREFUSED) {
-			k.server.refused = syscall.ECONNREFUSED // from an earlier datagram; this one is still unsent
-			continue
+			continue // about an earlier datagram; this one is still unsent
 		}
 		if err != nil {
 			break
