@@ -96,7 +96,7 @@ func dnsKind(err error) string {
 	}
 	switch dnsHandshakeStatus(err) {
 	case statusVerify:
-		return "certificate"
+		return "certificate-verify-failed"
 	case statusHandshake:
 		return "tls-handshake"
 	}

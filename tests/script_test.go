@@ -55,11 +55,12 @@ func TestScripts(t *testing.T) {
 // their addresses into the environment. They stop them with env.Defer.
 func setups() map[string]func(*testscript.Env) error {
 	return map[string]func(*testscript.Env) error{
-		"cert":    setupCert,
-		"connect": setupConnect,
-		"ftp":     setupFTP,
-		"dns":     setupDNS,
-		"realdns": setupRealDNS,
+		"cert":      setupCert,
+		"connect":   setupConnect,
+		"ftp":       setupFTP,
+		"dns":       setupDNS,
+		"securedns": setupDNSTransports,
+		"realdns":   setupRealDNS,
 
 		"dns-validate": setupSigned,
 		"dns-trace":    setupTrace,

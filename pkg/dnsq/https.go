@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -113,12 +114,18 @@ func (p *httpPhases) report(t *Timing, total time.Duration) {
 	t.Query = total - p.connect - p.handshake
 }
 
-// httpFailure takes away the wrapping that repeats method and URL.
+// httpFailure takes away the wrapping that repeats method and address.
 func httpFailure(server Server, err error) error {
-	var verify *tls.CertificateVerificationError
-	var pin *PinError
-	var record tls.RecordHeaderError
-	if errors.As(err, &verify) || errors.As(err, &pin) || errors.As(err, &record) {
+	if wrapped := new(url.Error); errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	var (
+		verify *tls.CertificateVerificationError
+		pin    *PinError
+		record tls.RecordHeaderError
+		alert  tls.AlertError
+	)
+	if errors.As(err, &verify) || errors.As(err, &pin) || errors.As(err, &record) || errors.As(err, &alert) {
 		return handshakeError(server, err)
 	}
 	return err
