@@ -174,11 +174,11 @@ func TestBulkSilent(t *testing.T) {
 
 // A server that cannot be reached costs less than all tries, and the result says why.
 func TestBulkUnreachable(t *testing.T) {
-	for addr, why := range map[string]error{"127.0.0.1:1": syscall.ECONNREFUSED, "255.255.255.255:53": syscall.EACCES} {
+	for addr, why := range map[string]error{"127.0.0.1:1": syscall.ECONNREFUSED, "[fe80::1%nosuch0]:53": nil /* what the system calls it differs */} {
 		srv, _ := dnsq.ParseServer(addr)
 		start := time.Now()
 		got, _, err := runBulk(t, bulkNames(2), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Rate: -1})
-		if err != nil || len(got) != 2 || !errors.Is(got[0].err, why) {
+		if err != nil || len(got) != 2 || errors.Is(got[0].err, dnsq.ErrNoReply) || why != nil && !errors.Is(got[0].err, why) {
 			t.Errorf("%s: %v, %v; want two results that say %v", addr, got, err, why)
 		}
 		if d := time.Since(start); d > 4*time.Second {
