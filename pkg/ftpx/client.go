@@ -47,6 +47,10 @@ type Client struct {
 	loan        *loan
 	sink        func(line string) error // takes the lines of a listing
 
+	// Buffers of the data connections, of which there is one at a time.
+	wire wire
+	buf  []byte
+
 	// Learnt about the server.
 	dead             error
 	noEPSV, noEPRT   bool
@@ -284,6 +288,14 @@ func (c *Client) die(err error) error {
 	}
 	_ = c.ctl.close() // it is of no more use
 	return err
+}
+
+// buffer returns the buffer for copies.
+func (c *Client) buffer() []byte {
+	if c.buf == nil {
+		c.buf = make([]byte, copyStep)
+	}
+	return c.buf
 }
 
 // Has reports whether the server announced a feature such as "MLST".

@@ -73,7 +73,7 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 	if f, ok := w.(*os.File); ok && s.bare() && isRegular(f) {
 		return s.spliceTo(f)
 	}
-	buf := make([]byte, copyStep)
+	buf := s.c.buffer()
 	var total int64
 	for {
 		n, err := s.fill(buf)
@@ -121,6 +121,9 @@ func isRegular(f *os.File) bool {
 // spliceTo moves the rest of the file into f. The steps end by size or by
 // deadline; bytes that have left the connection are in f by then.
 func (s *Stream) spliceTo(f *os.File) (int64, error) {
+	if s.want > spliceStep && s.meter.rate == 0 {
+		wakeLate(s.d.raw)
+	}
 	var total int64
 	for last := time.Now(); ; {
 		n, ended, err := s.spliceStep(func(limit int64) (int64, error) {
@@ -185,7 +188,7 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	if f, ok := r.(*os.File); ok && s.bare() && isRegular(f) {
 		return s.sendFile(f)
 	}
-	buf := make([]byte, copyStep)
+	buf := s.c.buffer()
 	var total int64
 	for {
 		n, err := r.Read(buf)

@@ -227,7 +227,7 @@ func (d *dataConn) establish(ctx context.Context, upload bool) error {
 	if c.tls == nil || c.cfg.ClearData {
 		return nil
 	}
-	d.wire = newWire(d.raw)
+	d.wire = c.wire.use(d.raw)
 	d.secure = tls.Client(d.wire, c.dataTLS())
 	return nil
 }

@@ -21,8 +21,18 @@ type wire struct {
 	eof    bool // the TCP connection ended, and TLS asked for more
 }
 
-func newWire(conn net.Conn) *wire {
-	return &wire{Conn: conn, r: bufio.NewReaderSize(conn, wireBuffer)}
+// use puts w, which may have served another connection, on conn. Its buffers
+// serve all data connections of a session.
+func (w *wire) use(conn net.Conn) *wire {
+	w.Conn, w.corked, w.eof = conn, false, false
+	if w.r == nil {
+		w.r = bufio.NewReaderSize(conn, wireBuffer)
+	}
+	w.r.Reset(conn)
+	if w.w != nil {
+		w.w.Reset(conn)
+	}
+	return w
 }
 
 func (w *wire) Read(p []byte) (int, error) {
