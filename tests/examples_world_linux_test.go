@@ -227,7 +227,12 @@ func content(name string) []byte { return []byte("content of " + name + "\n") }
 func (w *world) around(t *testing.T, example string) (stop func()) {
 	t.Helper()
 	var open []net.PacketConn
+	seen := map[string]bool{}
 	add := func(network, addr string) {
+		if seen[addr] {
+			return
+		}
+		seen[addr] = true
 		pc, err := net.ListenPacket(network, addr)
 		if err != nil {
 			t.Fatal(err)
