@@ -45,6 +45,7 @@ func runDgramEcho(ctx context.Context, e *env, o *dgramRecvOptions, args []strin
 		return err
 	}
 	defer end()
+	defer interruptible(ctx, s)()
 	r := &receiving{o: o, e: e, s: s, start: time.Now()}
 	err = r.echo(ctx)
 	o.events.send("closed", recvTotals{Datagrams: r.n, Bytes: r.bytes, Drops: o.reportDrops(e, s)})

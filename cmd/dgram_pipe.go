@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -193,7 +192,7 @@ func (p *dgramPipe) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 		select {
 		case <-p.moved:
 		case <-idle:
-			cancel(fmt.Errorf("%w", &timeoutError{"nothing coming or going", p.o.idle}))
+			cancel(failf(statusTimeout, "idle-timeout", "idle time-out: nothing has come or gone for %v", p.o.idle))
 			return
 		case err := <-p.sent:
 			if err != nil {

@@ -88,11 +88,9 @@ func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*so
 		_ = o.events.close() // the first error says more
 		return nil, nil, err
 	}
-	stop := interruptible(ctx, s)
 	done, err := o.ready(e, &o.readyFlags, s)
 	end := func() {
 		done()
-		stop()
 		_ = s.Close()        // only receives
 		_ = o.events.close() // its failures are given up
 	}

@@ -87,7 +87,7 @@ func (r *race) start(ctx context.Context) {
 // try connects to one address and delivers what comes of it.
 func (r *race) try(ctx context.Context, addr netip.AddrPort, a Attempt) {
 	c, err := r.dial(ctx, addr)
-	a.Took, a.Err = time.Since(a.Started), attemptError(a.Address, err)
+	a.Took, a.Err = time.Since(a.Started), attemptError(ctx, a.Address, err)
 	r.results <- outcome{c, a}
 }
 
@@ -122,10 +122,12 @@ func closeLosers(results <-chan outcome, pending int) {
 }
 
 // attemptError tells the deadline of the context, which the net package turns
-// into one of the connection, from a time-out of TCP itself.
-func attemptError(address string, err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &Error{Identifier: TimedOut, Action: "connect", Address: address, Err: err}
+// into one of the connection, from a time-out of TCP itself. The context is a
+// moment behind then: waiting for it lets the caller ask it for the cause.
+func attemptError(ctx context.Context, address string, err error) error {
+	if _, limited := ctx.Deadline(); !limited || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
 	}
-	return err
+	<-ctx.Done()
+	return &Error{Identifier: TimedOut, Action: "connect", Address: address, Err: context.Cause(ctx)}
 }
