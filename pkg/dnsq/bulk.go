@@ -21,7 +21,7 @@ type BulkConfig struct {
 	// server must be an address when Addr is unset. 64 are the most.
 	Servers []Server
 
-	// Window is the most questions under way at each server; zero means 512. The
+	// Window is the most questions under way at each server; zero means 256. The
 	// window in use starts at 128 and follows the loss that is seen.
 	Window int
 
@@ -174,13 +174,14 @@ func Bulk(ctx context.Context, next func() (BulkQuestion, error), emit func(*Bul
 	stop := context.AfterFunc(ctx, func() { b.fail(context.Cause(ctx)) })
 	defer stop()
 	go b.feed(next)
+	go b.driveInput()
 	<-b.done
 	return b.summary(), b.result()
 }
 
 func (c *BulkConfig) setDefaults() {
 	if c.Window <= 0 {
-		c.Window = 512
+		c.Window = 256
 	}
 	c.Window = min(c.Window, 8192)
 	if c.Timeout <= 0 {

@@ -25,6 +25,7 @@ type bulkInput struct {
 	filled  []bulkPacked
 	mix     *bulkRand // for letters of random case; nil without
 	hungry  bool      // the run found nothing
+	wake    chan struct{}
 	eof     bool
 	closed  bool
 }
@@ -33,6 +34,7 @@ func (in *bulkInput) init() {
 	in.changed.L = &in.mu
 	in.filled = make([]bulkPacked, 0, bulkAhead)
 	in.hungry = true
+	in.wake = make(chan struct{}, 1)
 }
 
 // feed reads questions until next fails or the run ends.
@@ -43,21 +45,40 @@ func (b *bulk) feed(next func() (BulkQuestion, error)) {
 			q.Type = b.cfg.Type
 		}
 		hungry, open := b.input.put(q, err, &b.template)
-		if !open {
+		switch {
+		case !open:
 			return
-		}
-		if err != nil && err != io.EOF {
+		case err != nil && err != io.EOF:
 			b.fail(err)
 			return
-		}
-		if hungry {
-			b.lock()
-			b.pump()
-			b.mu.Unlock()
+		case hungry:
+			b.input.wakeRun()
 		}
 		if err != nil {
 			return
 		}
+	}
+}
+
+// driveInput sends what feed has read while the run waited for it. In a goroutine
+// of its own feed can read on, and what it has read by then goes out at once.
+func (b *bulk) driveInput() {
+	for {
+		select {
+		case <-b.input.wake:
+			b.lock()
+			b.pump()
+			b.mu.Unlock()
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+func (in *bulkInput) wakeRun() {
+	select {
+	case in.wake <- struct{}{}:
+	default: // it is awake
 	}
 }
 
