@@ -351,7 +351,14 @@ func localIO(err error) error {
 
 // completeDNSArgs offers the record types once a name is there.
 func completeDNSArgs(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-	if len(args) == 0 || strings.HasPrefix(word, "@") {
+	if strings.HasPrefix(word, "@") {
+		servers, how := completeNameservers(nil, nil, "")
+		for i := range servers {
+			servers[i] = "@" + servers[i]
+		}
+		return servers, how
+	}
+	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return typeNames(), cobra.ShellCompDirectiveNoFileComp

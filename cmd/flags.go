@@ -256,19 +256,6 @@ func unknownValue(what, got string, choices []string) *failure {
 	return f
 }
 
-// completeEnums registers the choices of every enum flag below c for completion.
-func completeEnums(c *cobra.Command) {
-	register := func(f *pflag.Flag) {
-		if v, ok := f.Value.(*enumValue); ok {
-			_ = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(v.choices, cobra.ShellCompDirectiveNoFileComp)) // fails only when registered twice
-		}
-	}
-	c.LocalFlags().VisitAll(register)
-	for _, sub := range c.Commands() {
-		completeEnums(sub)
-	}
-}
-
 // wantArgs accepts from least to most arguments (most < 0: any number). what
 // names them in the message.
 func wantArgs(least, most int, what string) cobra.PositionalArgs {

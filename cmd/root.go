@@ -79,7 +79,7 @@ func newRootCmd(e *env) *cobra.Command {
 	help.GroupID = groupItself
 	root.SetHelpCommand(help)
 	if only == "" {
-		completeEnums(root)
+		completeFlags(e, root)
 	}
 	return root
 }

@@ -4,6 +4,7 @@ package tests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -129,6 +130,9 @@ func TestCompletionInBash(t *testing.T) {
 	s.typed(killLine+"brio version --format sho\t", `rt `)
 	s.typed(killLine+"brio ipaddr --ipv6 \t\t", `(?s)no.*only.*prefer`)
 	s.typed(killLine+"brio help exi\t", `t-codes `)
+	s.typed(killLine+"brio dns-query example.com HTT\t", `PS `)
+	s.typed(killLine+"brio tls-client --ciphers HIGH:ECDHE-ECDSA-CHA\t", `CHA20-POLY1305 `)
+	s.typed(killLine+"brio connect --dns-mode dns,sys\t", `tem `)
 }
 
 func TestCompletionInZsh(t *testing.T) {
@@ -152,10 +156,27 @@ func TestCompletionInFish(t *testing.T) {
 		"brio help exi":            "exit-codes",
 		"brio config show ipa":     "ipaddr",
 		"brio ipaddr interfaces ":  "lo",
+
+		"brio dns-query example.com HTT":               "HTTPS",
+		"brio dns-query @tl":                           "@tls://",
+		"brio dns-query --type A,MX,CA":                "A,MX,CAA",
+		"brio tls-client --method tlsv1.":              "tlsv1.3",
+		"brio tls-client --ciphers ECDHE-RSA-AES128-G": "ECDHE-RSA-AES128-GCM-SHA256",
+		"brio tls-client --groups X255":                "X25519MLKEM768",
+		"brio tls-client --starttls sm":                "smtp",
+		"brio cert-info --allow expired,unt":           "expired,untrusted",
+		"brio cert-info --ca-file LICEN":               "LICENSE",
+		"brio connect --device l":                      "lo",
+		"brio --profile c":                             "corp",
 	} {
+		home := t.TempDir()
+		config := filepath.Join(home, ".config", "brio", "config.yaml")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(config), 0o755), os.WriteFile(config, []byte("profiles: {corp: {defaults: {timeout: 3}}}\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 		c := exec.Command(fish, "--no-config", "-c", "source completions/brio.fish; complete -C "+quote(line))
 		c.Dir = ".."
-		c.Env = append(os.Environ(), "PATH="+brioDir(t)+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+		c.Env = append(os.Environ(), "PATH="+brioDir(t)+":"+os.Getenv("PATH"), "HOME="+home, "XDG_CONFIG_HOME=")
 		out, err := c.CombinedOutput()
 		lines := strings.Split(string(out), "\n")
 		if err != nil || !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) }) {
