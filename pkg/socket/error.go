@@ -152,6 +152,9 @@ func ErrorID(err error) Identifier {
 // error.
 func lookupID(err error) Identifier {
 	var d *net.DNSError
+	if a, ok := errors.AsType[*net.AddrError](err); ok && a.Err == "no suitable address found" {
+		return NameNotFound // so the net package says it when a name has other addresses only, or is not to be asked about
+	}
 	switch {
 	case !errors.As(err, &d):
 		return ""

@@ -27,6 +27,7 @@ func TestErrorID(t *testing.T) {
 		{&net.DNSError{Name: "x", IsNotFound: true}, socket.NameNotFound},
 		{&net.DNSError{Name: "x", IsTimeout: true}, socket.TimedOut},
 		{&net.DNSError{Name: "x", Err: "server misbehaving"}, socket.NameLookupFailed},
+		{&net.AddrError{Err: "no suitable address found", Addr: "x"}, socket.NameNotFound},
 		{fmt.Errorf("a: %w", socket.ErrNotSupported), socket.NotSupported},
 		{os.ErrPermission, socket.AccessDenied},
 		{fmt.Errorf("b: %w", &socket.Error{Identifier: socket.HostDown}), socket.HostDown},
