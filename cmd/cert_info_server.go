@@ -21,13 +21,7 @@ func (s *certSession) startTLSOf(a address) string {
 	if s.o.startTLS != "" {
 		return s.o.startTLS
 	}
-	switch a.scheme {
-	case "smtp", "submission":
-		return "smtp"
-	case "imap", "pop3", "ftp", "ldap":
-		return a.scheme
-	}
-	return ""
+	return startTLSOfScheme(a.scheme)
 }
 
 // fetchServer shakes hands with a server and keeps what it sent.

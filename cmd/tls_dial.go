@@ -75,6 +75,9 @@ func (t *tlsClientFlags) dialer(e *env, args []string) (*tlsDialer, error) {
 	if a.port == "" && a.path == "" {
 		a.port = t.defaultPort()
 	}
+	if t.tls.startTLS == "" {
+		t.tls.startTLS = startTLSOfScheme(a.scheme)
+	}
 	d := &tlsDialer{e: e, flags: t, target: a, done: func() {}}
 	if d.socket, err = t.dial.config(); err != nil {
 		return nil, err
@@ -106,6 +109,17 @@ func (t *tlsClientFlags) dialer(e *env, args []string) (*tlsDialer, error) {
 		e.note("%s", w)
 	}
 	return d, nil
+}
+
+// startTLSOfScheme is the talk before TLS that a scheme implies.
+func startTLSOfScheme(scheme string) string {
+	switch scheme {
+	case "smtp", "submission":
+		return "smtp"
+	case "imap", "pop3", "ftp", "ldap":
+		return scheme
+	}
+	return ""
 }
 
 func (t *tlsClientFlags) defaultPort() string {

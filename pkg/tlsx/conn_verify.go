@@ -93,7 +93,7 @@ func (c *Conn) verifyOptions() VerifyOptions {
 	if o.Purpose == "" {
 		o.Purpose = PurposeServer
 	}
-	o.OCSP = c.staple
+	o.OCSP, o.MustStaple = c.staple, true
 	c.expectName(&o)
 	return o
 }
