@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -112,20 +113,21 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// freePort is a port that is free for UDP and TCP now.
+// freePort is a port that is free for UDP and TCP now. It is below those that the
+// system gives to connections, which could take it before a server does.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 20 {
-		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(20000))
+		pc, err := net.ListenPacket("udp", addr)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		port := pc.LocalAddr().(*net.UDPAddr).Port
-		l, err := net.Listen("tcp", pc.LocalAddr().String())
+		l, err := net.Listen("tcp", addr)
 		_ = pc.Close()
 		if err == nil {
 			_ = l.Close()
-			return port
+			return l.Addr().(*net.TCPAddr).Port
 		}
 	}
 	t.Fatal("no free port")
