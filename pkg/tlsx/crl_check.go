@@ -128,7 +128,7 @@ func (v *verifier) scoreCRL(l *CRL, depth, reasons int) (int, *Certificate, int)
 		if idp.reasons&^reasons == 0 {
 			return 0, nil, 0
 		}
-	case l.Base != nil:
+	case l.Base != nil: // OpenSSL takes it for a complete list without -extended_crl
 		return 0, nil, 0
 	}
 	score := 0

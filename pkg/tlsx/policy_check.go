@@ -62,11 +62,11 @@ func (v *verifier) checkPolicies() {
 		c := v.chain[i]
 		s.enter(c, i == 0)
 		if s.nodes > maxPolicyNodes {
-			v.fault(CodeNoExplicitPolicy, i, "too many policies")
+			v.fault(CodeNoExplicitPolicy, 0, "too many policies")
 			return
 		}
 		if s.explicit == 0 && s.level == nil {
-			v.fault(CodeNoExplicitPolicy, i, "no valid policy is left")
+			v.fault(CodeNoExplicitPolicy, 0, "no valid policy is left at "+c.Subject.String())
 			return
 		}
 		if i > 0 {
@@ -74,7 +74,12 @@ func (v *verifier) checkPolicies() {
 		}
 	}
 	s.leave(v.chain[0])
-	if s.explicit == 0 && !s.accepts(v.userPolicies()) {
+	user := v.userPolicies()
+	switch {
+	case s.explicit > 0:
+	case len(user) == 0 && !v.strictProfile():
+		v.fault(CodeNoExplicitPolicy, 0, "no acceptable policies were given") // RFC 5280 takes any, OpenSSL none
+	case !s.accepts(user):
 		v.fault(CodeNoExplicitPolicy, 0, fmt.Sprintf("none of the policies %v", v.o.Policies))
 	}
 }

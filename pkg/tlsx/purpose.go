@@ -255,7 +255,7 @@ func (v *verifier) checkStrict(c *Certificate, depth int) {
 		code VerifyCode
 	}{
 		{x.pathLen >= 0 && !x.ca, CodePathlenInvalidForNonCA},
-		{x.pathLen >= 0 && x.usage&usageCertSign == 0, CodePathlenWithoutKUKeyCertSign},
+		{x.pathLen >= 0 && (!x.hasUsage || x.usage&usageCertSign == 0), CodePathlenWithoutKUKeyCertSign},
 		{x.ca && x.hasBasic && !x.basicCritical, CodeCABconsNotCritical},
 		{x.ca && !x.hasUsage && !(last && v.strictProfile()), CodeCACertMissingKeyUsage},
 		{!x.ca && x.hasUsage && x.usage&usageCertSign != 0, CodeKUKeyCertSignInvalidForNonCA},

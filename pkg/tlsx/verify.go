@@ -116,7 +116,8 @@ type VerifyOptions struct {
 	// PolicyCheck processes certificate policies. The fields below imply it.
 	PolicyCheck bool
 	// Policies are the acceptable policies as dotted object identifiers. Empty
-	// means any.
+	// means any; but where a policy is required, ProfileOpenSSL then accepts
+	// none, as OpenSSL does. 2.5.29.32.0 is any policy in all profiles.
 	Policies []string
 	// ExplicitPolicy, InhibitAny and InhibitMap are the initial indicators of
 	// RFC 5280, section 6.1.1.
