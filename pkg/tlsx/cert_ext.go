@@ -107,22 +107,28 @@ func parseExtension(v tlv, bad *defects) (Extension, error) {
 	}
 	e.Value, e.off = val.content, val.off+len(val.full)-len(val.content)
 	if !d.empty() {
-		bad.add(d.off, e.Name, "octets after the value")
+		bad.add(d.off, e.Name, "an element after the value")
 	}
+	e.checkEnd(bad)
 	return e, nil
 }
 
 // reader returns a reader of the extension's value.
 func (e *Extension) reader() der { return der{b: e.Value, off: e.off} }
 
-// value reads the extension as one value with a tag, and nothing after it.
+// value reads the extension as one value with a tag. Octets after it are
+// passed over, as OpenSSL does; parsing has reported them.
 func (e *Extension) value(tag int) (tlv, error) {
 	d := e.reader()
-	v, err := d.want(tag)
-	if err == nil && !d.empty() {
-		err = fmt.Errorf("%d octets after the value at offset %d", len(d.b), d.off)
+	return d.want(tag)
+}
+
+// checkEnd reports octets after the value of an extension.
+func (e *Extension) checkEnd(bad *defects) {
+	d := e.reader()
+	if _, err := d.next(); err == nil && !d.empty() {
+		bad.add(d.off, e.Name, fmt.Sprintf("%d octets after the value", len(d.b)))
 	}
-	return v, err
 }
 
 // find returns the first extension with this identifier, or nil.
@@ -156,9 +162,8 @@ type extensionCache struct {
 	ns       int
 
 	skid                   []byte
-	hasSKID, skidCritical  bool
+	hasSKID                bool
 	akid                   *authorityKeyID
-	akidCritical           bool
 	selfIssued, selfSigned bool
 
 	san                 []GeneralName
@@ -198,13 +203,16 @@ func (x *extensionCache) read(c *Certificate, bad *defects) {
 		if err := x.decode(c, e, bad); err != nil {
 			bad.add(e.off, e.Name, err.Error())
 			x.invalid = x.invalid || cachedExtension(e.id)
-			x.invalidPolicy = x.invalidPolicy || policyExtension(e.id)
+			x.invalidPolicy = x.invalidPolicy || policyExtension(e.id) && !errors.Is(err, errNoPolicies)
 		}
 		x.noteCritical(e)
 	}
 	if x.proxy && (x.ca || x.hasSAN || findExtension(c.Extensions, oidIssuerAltName) != nil) {
 		x.invalid = true
 		bad.add(0, "Proxy Certificate Information", "in a CA certificate, or beside an alternative name")
+	}
+	if findExtension(c.Extensions, oidPolicies) == nil && findExtension(c.Extensions, oidPolicyConstr) == nil {
+		x.invalidPolicy = false // the others are not looked at then
 	}
 	x.noteSelf(c)
 }
@@ -241,19 +249,14 @@ func (x *extensionCache) noteCritical(e *Extension) {
 		return
 	}
 	switch {
+	case !knownCritical(e.id): // which ends the search in OpenSSL, too
+		x.unknownCrit, x.unknown = true, e.id
 	case e.id == oidBasic:
 		x.basicCritical = true
 	case e.id == oidEKU:
 		x.ekuCrit = true
 	case e.id == oidSAN:
 		x.sanCritical = true
-	case e.id == oidAKI:
-		x.akidCritical = true
-	case e.id == oidSKI:
-		x.skidCritical = true
-	}
-	if !knownCritical(e.id) {
-		x.unknownCrit, x.unknown = true, e.id
 	}
 }
 
@@ -349,6 +352,9 @@ func (x *extensionCache) readUsage(e *Extension) error {
 	if err != nil {
 		return err
 	}
+	if len(v.content) == 0 || v.content[0] > 7 {
+		return errBits
+	}
 	bits := namedBits(v)
 	x.hasUsage, x.usage = true, 0
 	if len(bits) > 0 {
@@ -362,6 +368,8 @@ func (x *extensionCache) readUsage(e *Extension) error {
 	}
 	return nil
 }
+
+var errBits = errors.New("malformed BIT STRING")
 
 // namedBits returns the octets of a BIT STRING with the unused bits cleared.
 func namedBits(v tlv) []byte {
@@ -384,7 +392,7 @@ func (x *extensionCache) readEKU(e *Extension) error {
 	}
 	x.hasEKU = true
 	for _, it := range items {
-		if !it.is(tagOID) {
+		if !it.is(tagOID) || !oid(it.content).wellFormed() {
 			return errors.New("a usage is not an OBJECT IDENTIFIER")
 		}
 		x.ekuIDs = append(x.ekuIDs, oid(it.content))
@@ -417,6 +425,9 @@ func (x *extensionCache) readNS(e *Extension) error {
 	v, err := e.value(tagBitString)
 	if err != nil {
 		return err
+	}
+	if len(v.content) == 0 || v.content[0] > 7 {
+		return errBits
 	}
 	x.hasNS = true
 	if bits := namedBits(v); len(bits) > 0 {

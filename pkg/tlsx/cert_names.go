@@ -54,26 +54,42 @@ func parseGeneralName(v tlv, field string, bad *defects) (GeneralName, error) {
 	case nameEmail, nameDNS, nameURI:
 		g.Value = latin1(v.content)
 		checkNameText(g, v, field, bad)
-	case nameX400, nameEDI:
+	case nameX400:
 		g.Value = "#" + hexString(v.content)
-		_, err = v.children(64)
+	case nameEDI:
+		g.Value = "#" + hexString(v.content)
+		err = checkParty(v)
 	case nameDirectory:
 		d := v.inside()
 		var seq tlv
 		if seq, err = d.want(tagSequence); err == nil {
 			g.name = parseName(seq, field, bad)
 			g.Value = g.name.String()
+			if g.name.broken {
+				err = errNameShape
+			}
 		}
 	case nameIP:
 		g.parseIP(v, field, bad)
 	case nameRID:
 		g.other = oid(v.content)
 		g.Value = g.other.String()
-		if !g.other.valid() {
+		if !g.other.wellFormed() {
 			err = errNameShape
 		}
 	}
 	return g, err
+}
+
+// checkParty judges an EDIPartyName: names in [0] and [1].
+func checkParty(v tlv) error {
+	parts, err := v.children(2)
+	for _, p := range parts {
+		if p.class != classContext || p.tag > 1 || !p.constructed {
+			return errNameShape
+		}
+	}
+	return err
 }
 
 func (g *GeneralName) parseOther(v tlv) error {
@@ -82,9 +98,11 @@ func (g *GeneralName) parseOther(v tlv) error {
 	if err != nil {
 		return err
 	}
-	g.other = oid(id.content)
+	if g.other = oid(id.content); !g.other.wellFormed() {
+		return errNameShape
+	}
 	val, ok, err := d.optional(0)
-	if err != nil || !ok {
+	if err != nil || !ok || !val.constructed {
 		return fmt.Errorf("%w: otherName without a value at offset %d", errNameShape, v.off)
 	}
 	in := val.inside()

@@ -61,6 +61,9 @@ func parseSubtrees(v tlv, bad *defects) ([]subtree, error) {
 	}
 	list := make([]subtree, 0, len(items))
 	for _, it := range items {
+		if !it.is(tagSequence) || !it.constructed {
+			return nil, errors.New("a subtree is not a SEQUENCE")
+		}
 		d := it.inside()
 		x, err := d.next()
 		if err != nil {
@@ -76,6 +79,9 @@ func parseSubtrees(v tlv, bad *defects) ([]subtree, error) {
 		}
 		if _, ok, _ := d.optional(1); ok {
 			s.limited = true
+		}
+		if !d.empty() {
+			return nil, errors.New("unexpected element in a subtree")
 		}
 		list = append(list, s)
 	}

@@ -111,7 +111,7 @@ func parseDistPoints(e *Extension, issuer Name, bad *defects) ([]distPoint, erro
 
 func parseDistPoint(v tlv, issuer Name, bad *defects) (distPoint, error) {
 	dp := distPoint{reasons: allReasons}
-	if !v.is(tagSequence) {
+	if !v.is(tagSequence) || !v.constructed {
 		return dp, errors.New("a distribution point is not a SEQUENCE")
 	}
 	d := v.inside()
@@ -132,6 +132,9 @@ func parseDistPoint(v tlv, issuer Name, bad *defects) (distPoint, error) {
 	}
 	if hasReasons {
 		dp.reasons = reasonBits(reasons)
+	}
+	if !hasName && !hasIssuer {
+		return dp, errors.New("a distribution point without a name")
 	}
 	base := issuer
 	if hasIssuer {

@@ -106,8 +106,12 @@ func (d *der) next() (tlv, error) {
 func (d *der) want(tag int) (tlv, error) {
 	off := d.off
 	v, err := d.next()
-	if err == nil && !v.is(tag) {
+	switch {
+	case err != nil:
+	case !v.is(tag):
 		err = fmt.Errorf("want %s, got %s at offset %d", tagName(classUniversal, tag), tagName(v.class, v.tag), off)
+	case v.constructed != (tag == tagSequence || tag == tagSet):
+		err = fmt.Errorf("%s with the wrong form bit at offset %d", tagName(classUniversal, tag), off)
 	}
 	return v, err
 }

@@ -35,6 +35,7 @@ type Name struct {
 	Raw []byte
 
 	canonical string
+	broken    bool // its structure could not be followed to the end
 }
 
 // String returns the name as "CN=a, O=b", in encoded order, as openssl x509
@@ -98,6 +99,7 @@ func parseName(v tlv, what string, bad *defects) Name {
 		rdn, err := d.next()
 		if err != nil {
 			bad.add(v.off, what, err.Error())
+			n.broken = true
 			break
 		}
 		n.addRDN(i, rdn, what, bad)
@@ -111,6 +113,7 @@ func (n *Name) addRDN(i int, rdn tlv, what string, bad *defects) {
 	switch {
 	case !rdn.is(tagSet):
 		bad.add(rdn.off, what, "relative name is not a SET")
+		n.broken = true
 	case d.empty():
 		bad.add(rdn.off, what, "empty relative name")
 	}
@@ -118,12 +121,16 @@ func (n *Name) addRDN(i int, rdn tlv, what string, bad *defects) {
 		ava, err := d.next()
 		if err != nil {
 			bad.add(rdn.off, what, err.Error())
+			n.broken = true
 			return
 		}
-		if a, ok := parseAttribute(ava, what, bad); ok {
-			a.rdn = i
-			n.Attributes = append(n.Attributes, a)
+		a, ok := parseAttribute(ava, what, bad)
+		if !ok {
+			n.broken = true
+			continue
 		}
+		a.rdn = i
+		n.Attributes = append(n.Attributes, a)
 	}
 }
 

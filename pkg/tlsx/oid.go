@@ -271,8 +271,16 @@ func (o oid) decode() string {
 
 func (o oid) hex() string { return "0x" + hexString([]byte(o)) }
 
-// valid reports whether o is a well-formed object identifier.
-func (o oid) valid() bool { return !strings.HasPrefix(o.String(), "0x") }
+// wellFormed reports whether o ends where a number ends and no number has a
+// leading zero.
+func (o oid) wellFormed() bool {
+	for i := range len(o) {
+		if o[i] == 0x80 && (i == 0 || o[i-1] < 0x80) {
+			return false
+		}
+	}
+	return len(o) > 0 && o[len(o)-1] < 0x80
+}
 
 // encodeOID is the inverse of String.
 func encodeOID(dotted string) (oid, bool) {

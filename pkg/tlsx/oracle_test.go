@@ -3,7 +3,6 @@ package tlsx_test
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -40,6 +39,28 @@ type randomChain struct {
 	crls  [][]byte
 	args  []string
 	opts  tlsx.VerifyOptions
+}
+
+// newOracle makes an oracle that asks the same questions for the same seed;
+// $BRIO_ORACLE_SEED is another one.
+func newOracle(t *testing.T, seed uint64) *oracle {
+	t.Helper()
+	if n, err := strconv.ParseUint(os.Getenv("BRIO_ORACLE_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	o := &oracle{r: mrand.New(mrand.NewPCG(seed, 2)), serial: 100}
+	for range 7 {
+		o.keys = append(o.keys, newKey(t))
+	}
+	return o
+}
+
+// oracleCases is how many questions to ask: n, or $BRIO_ORACLE_CASES.
+func oracleCases(n int) int {
+	if s, err := strconv.Atoi(os.Getenv("BRIO_ORACLE_CASES")); err == nil {
+		return s
+	}
+	return n
 }
 
 func (o *oracle) chance(n int) bool { return o.r.IntN(n) == 0 }
@@ -428,25 +449,10 @@ func (c *randomChain) brio(t *testing.T) *tlsx.VerifyResult {
 // first fault must be openssl's in 98 % of all cases, and the verdict in all.
 func TestVerifyAgainstOpenSSL(t *testing.T) {
 	path := needTool(t, "openssl")
-	cases := 200
-	if s := os.Getenv("BRIO_ORACLE_CASES"); s != "" {
-		cases, _ = strconv.Atoi(s)
-	}
-	seed := uint64(1)
-	if s := os.Getenv("BRIO_ORACLE_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	o := &oracle{r: mrand.New(mrand.NewPCG(seed, 2)), serial: 100}
-	for range 7 {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.keys = append(o.keys, key)
-	}
+	o := newOracle(t, 1)
 	dir := t.TempDir()
 	codes, verdicts, total := 0, 0, 0
-	for range cases {
+	for range oracleCases(200) {
 		c := o.chain(t)
 		o.ask(c)
 		if o.chance(3) {

@@ -27,13 +27,13 @@ func (p *policyCache) read(e *Extension) error {
 		return p.readConstraints(e)
 	}
 	d := e.reader()
-	n, err := skipCount(&d, tagInteger, classUniversal)
-	if err == nil && !d.empty() {
-		err = errors.New("octets after the value")
-	}
-	p.inhibitAny = n
+	var err error
+	p.inhibitAny, err = skipCount(&d, tagInteger, classUniversal)
 	return err
 }
+
+// errNoPolicies is a defect that OpenSSL does not mind.
+var errNoPolicies = errors.New("no policies")
 
 func (p *policyCache) readPolicies(e *Extension) error {
 	v, err := e.value(tagSequence)
@@ -45,11 +45,14 @@ func (p *policyCache) readPolicies(e *Extension) error {
 		return err
 	}
 	if len(items) == 0 {
-		return errors.New("no policies")
+		return errNoPolicies
 	}
 	p.present, p.critical = true, e.Critical
 	seen := make(map[oid]bool, len(items))
 	for _, it := range items {
+		if !it.is(tagSequence) || !it.constructed {
+			return errors.New("a policy is not a SEQUENCE")
+		}
 		d := it.inside()
 		id, err := d.want(tagOID)
 		if err != nil {
@@ -107,9 +110,14 @@ func (p *policyCache) readConstraints(e *Extension) error {
 		}
 	}
 	if d.peek(classContext, 1) {
-		p.inhibitMap, err = skipCount(&d, 1, classContext)
+		if p.inhibitMap, err = skipCount(&d, 1, classContext); err != nil {
+			return err
+		}
 	}
-	return err
+	if !d.empty() {
+		return errors.New("unexpected element")
+	}
+	return nil
 }
 
 // skipCount reads a SkipCerts, a number of certificates.

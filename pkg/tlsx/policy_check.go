@@ -44,14 +44,7 @@ func findPolicy(level []*policyNode, p oid) *policyNode {
 // left out (RFC 5280, section 6.1).
 func (v *verifier) checkPolicies() {
 	n := len(v.chain) - 1
-	bad := false
-	for i := range n {
-		if v.chain[i].ext.invalidPolicy {
-			v.fault(CodeInvalidPolicyExtension, i, "")
-			bad = true
-		}
-	}
-	if bad || n == 0 {
+	if n == 0 || v.checkPolicyExtensions(n) {
 		return
 	}
 	s := policyState{
@@ -82,6 +75,31 @@ func (v *verifier) checkPolicies() {
 	case !s.accepts(user):
 		v.fault(CodeNoExplicitPolicy, 0, fmt.Sprintf("none of the policies %v", v.o.Policies))
 	}
+}
+
+// checkPolicyExtensions reports malformed policy extensions. From the top down
+// it looks as far as the outcome is open: not beyond a certificate without
+// policies once one is required.
+func (v *verifier) checkPolicyExtensions(n int) (bad bool) {
+	explicit, empty := initialCount(v.o.ExplicitPolicy, n), false
+	for i := n - 1; i >= 0 && (explicit > 0 || !empty) && !bad; i-- {
+		c := v.chain[i]
+		p := c.ext.policies
+		bad = c.ext.invalidPolicy
+		empty = empty || p == nil || !p.present
+		if explicit > 0 && !c.SelfIssued() {
+			explicit--
+		}
+		if p != nil {
+			lowerCount(&explicit, p.explicit)
+		}
+	}
+	for i := 0; bad && i < n; i++ {
+		if v.chain[i].ext.invalidPolicy {
+			v.fault(CodeInvalidPolicyExtension, i, "")
+		}
+	}
+	return bad
 }
 
 func initialCount(inForce bool, n int) int {

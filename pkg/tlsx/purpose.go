@@ -264,8 +264,6 @@ func (v *verifier) checkStrict(c *Certificate, depth int) {
 		{noSubject && x.hasSAN && !x.sanCritical, CodeEmptySubjectSANNotCritical},
 		{x.hasSAN && len(x.san) == 0, CodeEmptySubjectAltName},
 		{!bytes.Equal(c.innerAlg, c.outerAlg), CodeSignatureAlgorithmInconsistency},
-		{x.akid != nil && x.akidCritical, CodeAuthorityKeyIdentifierCritical},
-		{x.hasSKID && x.skidCritical, CodeSubjectKeyIdentifierCritical},
 		{v3 && !last && (x.akid == nil || !x.akid.hasKeyID), CodeMissingAuthorityKeyIdentifier},
 		{v3 && x.ca && !x.hasSKID, CodeMissingSubjectKeyIdentifier},
 		{!v3 && len(c.Extensions) > 0, CodeExtensionsRequireVersion3},
