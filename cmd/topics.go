@@ -147,6 +147,7 @@ Further variables:
   BRIO_PROFILE          the profile of it to use
   XDG_CONFIG_HOME       where the configuration file is looked for
   NO_COLOR, CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR, TERM, COLUMNS
+  LOCALDOMAIN, RES_OPTIONS  dns-query and look-ups: as in resolv.conf(5)
   NOTIFY_SOCKET         listen, tls-server: told when ready
   LISTEN_FDS, LISTEN_PID  listen, tls-server: inherited sockets (fd:N)
 
