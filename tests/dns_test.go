@@ -96,8 +96,8 @@ func dnsScriptServer() (dns.HandlerFunc, error) {
 			return
 		case "slow":
 			time.Sleep(300 * time.Millisecond)
-			if rr, _ := dns.NewRR(q.Question[0].Name + " 60 IN A 192.0.2.5"); q.Question[0].Name != "slow.example." {
-				m.Rcode, m.Answer, m.Ns = 0, []dns.RR{rr}, nil
+			if q.Question[0].Name != "slow.example." {
+				m.Rcode, m.Answer, m.Ns = 0, []dns.RR{record(q.Question[0].Name + " 60 IN A 192.0.2.5")}, nil
 			}
 		case "forged":
 			m.Question[0].Name = "other.example."
@@ -105,8 +105,7 @@ func dnsScriptServer() (dns.HandlerFunc, error) {
 			_, udp := w.LocalAddr().(*net.UDPAddr)
 			m.Truncated, m.Rcode, m.Ns = udp, 0, nil
 			if !udp {
-				rr, _ := dns.NewRR(q.Question[0].Name + " 60 IN A 192.0.2.99")
-				m.Answer = []dns.RR{rr}
+				m.Answer = []dns.RR{record(q.Question[0].Name + " 60 IN A 192.0.2.99")}
 			}
 		}
 		_ = w.WriteMsg(m)
@@ -143,4 +142,13 @@ func dnsScriptReply(records []dns.RR, q *dns.Msg) *dns.Msg {
 		m.Ns = append(m.Ns, records[0])
 	}
 	return m
+}
+
+// record reads a record in the form of zone files. It panics: the text is that of a test.
+func record(text string) dns.RR {
+	rr, err := dns.NewRR(text)
+	if err != nil {
+		panic(err)
+	}
+	return rr
 }

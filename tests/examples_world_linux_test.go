@@ -330,14 +330,6 @@ func answerTo(q *dns.Msg) *dns.Msg {
 	return m
 }
 
-func record(text string) dns.RR {
-	rr, err := dns.NewRR(text)
-	if err != nil {
-		panic(err)
-	}
-	return rr
-}
-
 // answerHTTP is DNS over HTTPS, RFC 8484.
 func answerHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 65535))
