@@ -26,6 +26,7 @@ type connectOptions struct {
 	abort       bool
 
 	wait     time.Duration
+	retry    time.Duration
 	free     bool
 	probe    bool
 	count    int
@@ -44,8 +45,8 @@ stdin is /dev/null or closed it is not, and what the peer sends is still receive
 
 With --probe it only tries: many addresses, port lists (host:22,80) and ranges
 (host:8000-8010). With --count it measures how long connecting takes. With --wait
-it tries until the address accepts; several addresses may be waited for, and a
-COMMAND after -- is run when all accept.`,
+it tries until the address accepts, and ends; several addresses may be waited for,
+and a COMMAND after -- is run when all accept.`,
 		Example: `  printf 'GET / HTTP/1.0\r\n\r\n' | brio connect example.com:80
   brio connect --probe example.com:22,80,443
   brio connect --wait 30s localhost:5432 localhost:6379 -- echo ready
@@ -57,7 +58,8 @@ COMMAND after -- is run when all accept.`,
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.probe, "probe", "z", false, "only try to connect, and tell whether that works")
-		durationVar(f, &o.wait, "wait", 0, "try again until it accepts, for at most `DURATION`")
+		durationVar(f, &o.wait, "wait", 0, "wait for at most `DURATION` until it accepts; then run the COMMAND after --, or end")
+		durationVar(f, &o.retry, "retry", 0, "as a pipe: try to connect again and again for at most `DURATION`")
 		f.BoolVar(&o.free, "until-free", false, "with --wait: until nobody accepts there any more")
 		f.IntVarP(&o.count, "count", "c", 0, "connect `N` times and tell how long it took")
 		durationVar(f, &o.interval, "interval", time.Second, "with --count, wait `DURATION` in between")
@@ -116,10 +118,10 @@ func runConnect(ctx context.Context, e *env, o *connectOptions, args []string) e
 	switch {
 	case o.count > 0 && len(targets) == 1:
 		return t.measure(ctx, targets[0])
-	case o.wait > 0 && (o.free || o.probe || len(command) > 0 || len(targets) > 1):
-		return t.waitThenRun(ctx, targets, command)
-	case o.probe:
+	case o.probe && !o.free && len(command) == 0:
 		return t.probe(ctx, targets)
+	case o.wait > 0:
+		return t.waitThenRun(ctx, targets, command)
 	case len(targets) > 1:
 		return usagef("several addresses need --probe or --wait")
 	}
@@ -144,6 +146,8 @@ func (o *connectOptions) check(e *env, command []string) error {
 		return usagef("--count and --parallel are positive numbers")
 	case o.free && o.wait == 0:
 		return usagef("--until-free needs --wait DURATION")
+	case o.retry > 0 && (o.wait > 0 || o.probe || o.count > 0):
+		return usagef("--retry is for a connection as a pipe: with --wait, --probe and --count it has no meaning")
 	case len(command) > 0 && o.wait == 0:
 		return usagef("a command after -- is for --wait; to give a command the connection use --exec")
 	case o.execFD && !o.child.given():
@@ -367,7 +371,7 @@ func (t *connector) talk(ctx context.Context, a address) error {
 			return err
 		}
 	}
-	c, times, err := t.reach(ctx, a)
+	c, times, err := t.openFor(ctx, a, t.o.retry)
 	if err != nil {
 		t.o.events.send("error", errorObjectOf(err, statusOf(err)))
 		return closeConversation(v, err)
@@ -400,12 +404,13 @@ func (t *connector) sendConnected(c *socket.Conn, times timings) {
 	t.o.events.send("connected", ev)
 }
 
-// reach opens a connection, again and again with --wait.
-func (t *connector) reach(ctx context.Context, a address) (*socket.Conn, timings, error) {
-	if t.o.wait == 0 {
+// openFor opens a connection, again and again until limit has passed; 0 is one
+// try.
+func (t *connector) openFor(ctx context.Context, a address, limit time.Duration) (*socket.Conn, timings, error) {
+	if limit == 0 {
 		return t.open(ctx, a)
 	}
-	return t.retry(ctx, a)
+	return t.retry(ctx, a, limit)
 }
 
 // end closes a connection so that its peer learns how it ended: in order, or by

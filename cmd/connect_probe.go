@@ -107,11 +107,7 @@ func probeFailure(failed []error) error {
 
 func (t *connector) probeOne(ctx context.Context, a address) (probeResult, error) {
 	r := probeResult{Target: a.String()}
-	open := t.open
-	if t.o.wait > 0 {
-		open = t.retry
-	}
-	c, times, err := open(ctx, a)
+	c, times, err := t.openFor(ctx, a, t.o.wait)
 	r.NameMillis, r.ConnectMillis, r.Millis, r.Attempts = ms(times.name), ms(times.connect), ms(times.total), times.attempts
 	if err != nil {
 		return r, err

@@ -17,9 +17,9 @@ const (
 	lastPause  = time.Second
 )
 
-// retry opens a connection to a, and tries again until --wait has passed.
-func (t *connector) retry(ctx context.Context, a address) (*socket.Conn, timings, error) {
-	ctx, cancel := t.waitContext(ctx)
+// retry opens a connection to a, and tries again until limit has passed.
+func (t *connector) retry(ctx context.Context, a address, limit time.Duration) (*socket.Conn, timings, error) {
+	ctx, cancel := waitContext(ctx, limit)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		c, times, err := t.open(ctx, a)
@@ -31,13 +31,13 @@ func (t *connector) retry(ctx context.Context, a address) (*socket.Conn, timings
 		}
 		t.e.debugf("%v", err)
 		if serr := sleep(ctx, pause); serr != nil {
-			return nil, times, t.gaveUp(serr, err, a, "not open")
+			return nil, times, gaveUp(serr, err, a, "not open", limit)
 		}
 	}
 }
 
-func (t *connector) waitContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, t.o.wait, &timeoutError{"waiting", t.o.wait})
+func waitContext(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, &timeoutError{"waiting", limit})
 }
 
 // worthRetrying reports whether time may cure a failure: everything but wrong
@@ -51,17 +51,17 @@ func worthRetrying(err error) bool {
 }
 
 // gaveUp is the failure of a wait: how it ended, and what the last try said.
-func (t *connector) gaveUp(cause, last error, a address, state string) error {
+func gaveUp(cause, last error, a address, state string, limit time.Duration) error {
 	if !errors.As(cause, new(*timeoutError)) {
 		return cause
 	}
 	reason := strings.TrimPrefix(messageOf(last), a.String()+": ")
-	return &failure{err: fmt.Errorf("%s after %v: %s", state, t.o.wait, reason), op: "wait", target: a.String(), status: statusTimeout, kind: "timeout"}
+	return &failure{err: fmt.Errorf("%s after %v: %s", state, limit, reason), op: "wait", target: a.String(), status: statusTimeout, kind: "timeout"}
 }
 
 // untilFree tries until nobody accepts at a any more.
 func (t *connector) untilFree(ctx context.Context, a address) error {
-	ctx, cancel := t.waitContext(ctx)
+	ctx, cancel := waitContext(ctx, t.o.wait)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		c, _, err := t.open(ctx, a)
@@ -74,7 +74,7 @@ func (t *connector) untilFree(ctx context.Context, a address) error {
 			return err
 		}
 		if serr := sleep(ctx, pause); serr != nil {
-			return t.gaveUp(serr, errors.New("it still accepts"), a, "not free")
+			return gaveUp(serr, errors.New("it still accepts"), a, "not free", t.o.wait)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func (t *connector) waitFor(ctx context.Context, a address) error {
 		}
 		return err
 	}
-	c, _, err := t.retry(ctx, a)
+	c, _, err := t.retry(ctx, a, t.o.wait)
 	if err != nil {
 		return err
 	}
