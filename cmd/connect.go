@@ -48,6 +48,7 @@ With --probe it only tries: many addresses, port lists (host:22,80) and ranges
 it tries until the address accepts, and ends; several addresses may be waited for,
 and a COMMAND after -- is run when all accept.`,
 		Example: `  printf 'GET / HTTP/1.0\r\n\r\n' | brio connect example.com:80
+  brio connect localhost:9000 < file.txt          # to: brio listen 9000 > file.txt
   brio connect --probe example.com:22,80,443
   brio connect --wait 30s localhost:5432 localhost:6379 -- echo ready
   brio connect --count 3 --interval 100ms example.com:443

@@ -34,13 +34,13 @@ alone, --full all sections, --json everything.`,
   brio dns-query example.com MX TXT --format short
   brio dns-query @tls://9.9.9.9 example.com AAAA --json
   brio dns-query -x 192.0.2.1
+  brio dns-query @192.0.2.53 @192.0.2.54 example.com --compare
   brio dns-query example.com --get answers.0.data
   brio dns-query @192.0.2.53 example.com SOA --full --no-recursion
   brio dns-query -f names.txt --json --summary
   brio dns-query example.com --validate
   brio dns-query example.com --trace
   brio dns-query @192.0.2.53 example.com --axfr
-  brio dns-query @192.0.2.53 @192.0.2.54 example.com --compare
   brio dns-query example.com TXT --expect '/^v=spf1/' --until 1m`,
 		Args: cobra.ArbitraryArgs,
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDNSQuery(ctx, e, &o, args) }),

@@ -63,7 +63,7 @@ after the other) to stdin and stdout. A service such as --exec, --forward or
 ADDRESS is PORT (all interfaces), HOST:PORT, unix:PATH, unix:@NAME, or fd:N for a
 listening socket that brio was started with. Without ADDRESS the first socket of
 systemd's socket activation is used. Port 0 picks a free one: see --port-file.`,
-		Example: `  brio listen 127.0.0.1:9000 > received
+		Example: `  brio listen 127.0.0.1:9000 > received           # from: brio connect 127.0.0.1:9000 < file
   brio listen -k 127.0.0.1:9000 --echo
   brio listen -k 127.0.0.1:8080 --forward unix:/run/app.sock
   brio listen -k unix:/tmp/date.sock --exec date

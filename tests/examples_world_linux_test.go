@@ -248,7 +248,18 @@ func (w *world) around(t *testing.T, example string) (stop func()) {
 			add("unixgram", m[1])
 		}
 	}
+	var sink net.Listener
+	if strings.Contains(example, "connect localhost:9000") {
+		var err error
+		if sink, err = net.Listen("tcp", ":9000"); err != nil {
+			t.Fatal(err)
+		}
+		go talk(sink, "")
+	}
 	return func() {
+		if sink != nil {
+			sink.Close()
+		}
 		for _, pc := range open {
 			pc.Close()
 			os.Remove(pc.LocalAddr().String()) // the path of a UNIX socket; else there is none
