@@ -140,7 +140,7 @@ func (d *dgramFlags) listen(ctx context.Context, a address, cfg socket.PacketCon
 	if err != nil {
 		f := &failure{err: socket.Describe(err).Err, op: "listen", target: a.String(), status: statusOf(err), kind: string(socket.ErrorID(err))}
 		if a.isUnix() && socket.ErrorID(err) == socket.AddressInUse && !cfg.ReplaceStale {
-			f.hint("if no process uses the socket any more: --unlink")
+			f.hint("if no process uses the socket any more: --replace-stale")
 		}
 		return nil, f
 	}

@@ -17,11 +17,11 @@ type dgramRecvOptions struct {
 	dgramFlags
 	printFlags
 	readyFlags
-	count  int
-	wait   time.Duration
-	output string
-	unlink bool
-	mode   modeValue
+	count        int
+	wait         time.Duration
+	output       string
+	replaceStale bool
+	mode         modeValue
 }
 
 // receiveBatch is how many datagrams are taken from the system at once.
@@ -63,8 +63,10 @@ buffer was full, are reported on stderr.`,
 func (o *dgramRecvOptions) addListen(c *cobra.Command) {
 	flagGroup(c, "Listening", func(f *pflag.FlagSet) {
 		o.readyFlags.add(f)
-		f.BoolVar(&o.unlink, "unlink", false, "replace a UNIX socket that nobody uses any more")
-		f.Var(&o.mode, "mode", "give the file of a UNIX socket the mode `OCTAL`")
+		f.BoolVar(&o.replaceStale, "replace-stale", false, "replace a UNIX socket that nobody uses any more")
+		f.BoolVar(&o.replaceStale, "unlink", false, "the same as --replace-stale")
+		f.Lookup("unlink").Hidden = true
+		f.Var(&o.mode, "mode", "give the UNIX socket the permissions `MODE` (octal)")
 	})
 }
 
@@ -79,7 +81,7 @@ func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*so
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.ReplaceStale, cfg.Mode = o.unlink, o.mode.mode
+	cfg.ReplaceStale, cfg.Mode = o.replaceStale, o.mode.mode
 	if err := o.events.open(e); err != nil {
 		return nil, nil, err
 	}

@@ -129,6 +129,7 @@ func (o *listenOptions) addAddress(c *cobra.Command) {
 	flagGroup(c, "Socket", func(f *pflag.FlagSet) {
 		o.options.add(f)
 		f.IntVar(&o.backlog, "backlog", 0, "let at most `N` connections wait to be accepted (0: the system's limit)")
+		durationOption(f, &o.options.o.DeferAccept, "defer-accept", "accept a connection only when it has sent something, or after `DURATION`")
 		f.BoolVar(&o.mptcp, "mptcp", false, "accept multipath TCP")
 		o.md5.add(f, "accept from ADDR[/BITS] only segments signed with KEY: `ADDR=KEY`")
 	})

@@ -68,18 +68,25 @@ func InheritListener(fd int, cfg ListenConfig) (*Listener, error) {
 		_ = l.Close() // the first error says more
 		return nil, newError("listen", "descriptor "+strconv.Itoa(fd), err)
 	}
+	l.keepKeepAlive()
 	return l, nil
+}
+
+// keepKeepAlive makes accepted connections probe as the listener says. The net
+// package has its own idea of that for listeners it did not make.
+func (l *Listener) keepKeepAlive() {
+	o, err := ReadOptions(l)
+	if err != nil || o.KeepAlive == nil {
+		return
+	}
+	l.inherited.KeepAlive, l.plain = o.KeepAlive, false
+	l.inherited.KeepAliveIdle, l.inherited.KeepAliveInterval, l.inherited.KeepAliveCount = o.KeepAliveIdle, o.KeepAliveInterval, o.KeepAliveCount
 }
 
 // InheritConn makes a connection of a descriptor that the process was started
 // with, and which belongs to the connection from then on.
 func InheritConn(fd int) (*Conn, error) {
-	f := os.NewFile(uintptr(fd), "connection")
-	if f == nil {
-		return nil, fmt.Errorf("descriptor %d is not valid", fd)
-	}
-	defer f.Close()
-	c, err := net.FileConn(f)
+	c, err := fileConn(fd)
 	if err != nil {
 		return nil, newError("inherit", "descriptor "+strconv.Itoa(fd), err)
 	}

@@ -33,3 +33,9 @@ func acceptNow(l bareListener) (net.Conn, error) {
 	}
 	return c, err
 }
+
+// fileConn cannot make a connection of a descriptor: the net package does not
+// on this system.
+func fileConn(fd int) (net.Conn, error) {
+	return nil, fmt.Errorf("connection of descriptor %d: %w", fd, ErrNotSupported)
+}

@@ -44,6 +44,9 @@ func acceptNow(l bareListener) (net.Conn, error) {
 // fileConn makes a connection of a descriptor, which it takes over.
 func fileConn(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "socket")
+	if f == nil {
+		return nil, os.NewSyscallError("dup", unix.EBADF)
+	}
 	defer f.Close()
 	ka, kaErr := getInt(uintptr(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
 	c, err := net.FileConn(f)
