@@ -9,7 +9,7 @@ import (
 // light reports whether connections can be served without a context and timers
 // of their own, which ten thousand of them would pay for in memory.
 func (o *listenOptions) light() bool {
-	return o.echo && o.pipe.idle == 0 && o.pipe.read == 0 && o.pipe.write == 0 && o.pipe.maxBytes == 0
+	return o.echo && !o.served && o.pipe.idle == 0 && o.pipe.read == 0 && o.pipe.write == 0 && o.pipe.maxBytes == 0
 }
 
 // stopLight ends the connections under way.

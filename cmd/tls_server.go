@@ -311,11 +311,8 @@ func (s *tlsService) clientLine() string {
 	}
 	host := s.listener.LocalHost()
 	name := host.String()
-	if host.IsUnspecified() || host.IsLoopback() {
+	if host.IsUnspecified() {
 		name = "localhost"
-	}
-	if host.IsLoopback() && host.String() != "127.0.0.1" {
-		name = host.String()
 	}
 	return strings.Join(append(words, net.JoinHostPort(name, strconv.Itoa(int(s.listener.LocalPort())))), " ")
 }

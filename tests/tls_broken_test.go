@@ -104,7 +104,7 @@ func TestBrokenServers(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			r := newTLSRig(t)
 			port := b.server(r)
-			o := r.run("", r.brio, append([]string{"tls-client", "--probe", "--json", "localhost:" + port}, b.args...)...)
+			o := r.run("", r.brio, append([]string{"tls-client", "-4", "--probe", "--json", "localhost:" + port}, b.args...)...)
 			var report struct {
 				Verify *struct {
 					Code   int

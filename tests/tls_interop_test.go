@@ -149,11 +149,11 @@ func TestTLSClientMethods(t *testing.T) {
 			"openssl": r.opensslServer(m.openssl, "-cipher", "ALL:@SECLEVEL=0"),
 			"gnutls":  r.gnutlsServer(m.gnutls),
 		} {
-			o := r.run("", r.brio, "tls-client", "--probe", "--method", m.brio, "--ca-file", "root.pem", "localhost:"+port)
+			o := r.run("", r.brio, "tls-client", "-4", "--probe", "--method", m.brio, "--ca-file", "root.pem", "localhost:"+port)
 			if o.status != 0 || !strings.Contains(o.stdout, "protocol\t"+m.shown+"\n") {
 				t.Errorf("%s with %s: status %d\n%s%s", m.brio, who, o.status, o.stdout, o.stderr)
 			}
-			if o := r.run(httpRequest, r.brio, "tls-client", "--allow-truncation", "--method", m.brio, "--ca-file", "root.pem", "localhost:"+port); o.status != 0 || !strings.Contains(o.stdout, "HTTP/1.0 200") {
+			if o := r.run(httpRequest, r.brio, "tls-client", "-4", "--allow-truncation", "--method", m.brio, "--ca-file", "root.pem", "localhost:"+port); o.status != 0 || !strings.Contains(o.stdout, "HTTP/1.0 200") {
 				t.Errorf("%s with %s: GET: status %d\n%s%s", m.brio, who, o.status, o.stdout, o.stderr)
 			}
 		}
@@ -188,7 +188,7 @@ func TestTLS13SuiteMatrix(t *testing.T) {
 		theirs, ours := r.opensslServer("-tls1_3", "-ciphersuites", server), r.brioServer("--ciphersuites", server)
 		for _, client := range tls13Suites() {
 			want := client == server
-			o := r.run("", r.brio, "tls-client", "--probe", "--method", "tlsv1.3", "--ciphersuites", client, "--ca-file", "root.pem", "localhost:"+theirs)
+			o := r.run("", r.brio, "tls-client", "-4", "--probe", "--method", "tlsv1.3", "--ciphersuites", client, "--ca-file", "root.pem", "localhost:"+theirs)
 			if (o.status == 0) != want || want && !strings.Contains(o.stdout, "cipher\t"+client+"\n") || !want && o.status != 10 {
 				t.Errorf("brio %s, openssl server %s: status %d\n%s", client, server, o.status, o.stderr)
 			}
@@ -208,11 +208,11 @@ func TestTLSClientCertificates(t *testing.T) {
 		theirs := r.opensslServer(method.openssl, "-Verify", "3", "-verify_return_error", "-CAfile", "root.pem")
 		ours := r.brioServer("--method", method.brio, "--verify", "required", "--ca-file", "root.pem")
 		for _, port := range []string{theirs, ours} {
-			o := r.run("", r.brio, "tls-client", "--probe", "--ca-file", "root.pem", "--certificate", "client.pem", "--key", "client.key", "localhost:"+port)
+			o := r.run("", r.brio, "tls-client", "-4", "--probe", "--ca-file", "root.pem", "--certificate", "client.pem", "--key", "client.key", "localhost:"+port)
 			if o.status != 0 || !strings.Contains(o.stdout, "client cert\trequested, sent\n") || !strings.Contains(o.stdout, "client CA\tCN=Root") && !strings.Contains(o.stdout, "Root") {
 				t.Errorf("%s: with a certificate: status %d\n%s%s", method.brio, o.status, o.stdout, o.stderr)
 			}
-			if o := r.run("", r.brio, "tls-client", "--probe", "--ca-file", "root.pem", "localhost:"+port); o.status != 10 {
+			if o := r.run("", r.brio, "tls-client", "-4", "--probe", "--ca-file", "root.pem", "localhost:"+port); o.status != 10 {
 				t.Errorf("%s: without a certificate: status %d; want 10\n%s", method.brio, o.status, o.stderr)
 			}
 		}
@@ -239,7 +239,7 @@ func TestTLSResumption(t *testing.T) {
 			"gnutls":  r.gnutlsServer(m.gnutls),
 			"brio":    r.brioServer("--method", m.brio),
 		} {
-			if o := r.run("", r.brio, "tls-client", "--resume", "3", "--ca-file", "root.pem", "localhost:"+port); o.status != 0 {
+			if o := r.run("", r.brio, "tls-client", "-4", "--resume", "3", "--ca-file", "root.pem", "localhost:"+port); o.status != 0 {
 				t.Errorf("%s with %s: status %d\n%s%s", m.brio, who, o.status, o.stdout, o.stderr)
 			}
 		}
@@ -265,7 +265,7 @@ func TestStartTLSWithOpenSSL(t *testing.T) {
 		if !strings.Contains(o.stdout, "protocol     TLSv1.3\n") {
 			t.Errorf("%s: status %d\n%s%s", brio, o.status, o.stdout, o.stderr)
 		}
-		o = r.run("", r.brio, "tls-client", "--probe", "--starttls", brio, "--ca-file", "root.pem", "localhost:"+port)
+		o = r.run("", r.brio, "tls-client", "-4", "--probe", "--starttls", brio, "--ca-file", "root.pem", "localhost:"+port)
 		if o.status != 0 || !strings.Contains(o.stdout, "starttls\t"+brio+"\n") {
 			t.Errorf("%s with brio: status %d\n%s%s", brio, o.status, o.stdout, o.stderr)
 		}
@@ -291,7 +291,7 @@ func TestStartTLSTDS(t *testing.T) {
 	}()
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	for _, method := range []string{"tlsv1.2", "tlsv1.3"} {
-		o := r.run(httpRequest, r.brio, "tls-client", "--starttls", "tds", "--method", method, "--ca-file", "root.pem", "localhost:"+port)
+		o := r.run(httpRequest, r.brio, "tls-client", "-4", "--starttls", "tds", "--method", method, "--ca-file", "root.pem", "localhost:"+port)
 		if o.status != 0 || !strings.Contains(o.stdout, "HTTP/1.0 200 OK") {
 			t.Errorf("%s: status %d\n%s%s", method, o.status, o.stdout, o.stderr)
 		}
