@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/brio-net/brio/pkg/ftpx"
+	"github.com/brio-net/brio/pkg/socket"
 )
 
 // ftpStatus is the exit status and the kind of an error of package ftpx, zero
@@ -17,6 +18,7 @@ func ftpStatus(err error) (status, string) {
 		sum     *ftpx.ChecksumError
 		timeout *ftpx.TimeoutError
 		unknown *ftpx.UnknownLinesError
+		proxy   *socket.ProxyError
 	)
 	switch {
 	case errors.As(err, &local):
@@ -25,6 +27,8 @@ func ftpStatus(err error) (status, string) {
 		return statusVerify, "checksum-mismatch"
 	case errors.As(err, &timeout):
 		return statusTimeout, "timeout"
+	case errors.As(err, &proxy):
+		return statusHandshake, "proxy-failed"
 	case isCertificateError(err):
 		return statusVerify, "certificate-verify-failed"
 	case errors.Is(err, ftpx.ErrTLS):
@@ -82,7 +86,7 @@ func ftpFailure(target string, err error) error {
 	case s == statusVerify && kind == "certificate-verify-failed":
 		f.hint("trust the server's certificate authority with --ca-file FILE")
 	case errors.Is(err, ftpx.ErrTLS):
-		f.hint("the server may want another way: --tls explicit, --tls implicit, --tls-min 1.0 or --tls-max 1.2")
+		f.hint("the server may want another way: --tls explicit, --tls implicit, or an older protocol with --method")
 	case s == statusTimeout && kind == "timeout":
 		f.hint("behind a firewall another data mode may work: --data passive, or --data active")
 	}

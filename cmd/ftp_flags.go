@@ -20,6 +20,7 @@ import (
 
 	"github.com/brio-net/brio/pkg/ftpx"
 	"github.com/brio-net/brio/pkg/socket"
+	"github.com/brio-net/brio/pkg/tlsx"
 )
 
 // ftpFlags are the flags of every FTP command: how to reach a server, how to
@@ -31,10 +32,11 @@ type ftpFlags struct {
 	account, netrc               string
 
 	security           string
-	caFile             string
+	caFiles            []string
 	insecure           bool
 	certFile, keyFile  string
-	tlsMin, tlsMax     string
+	methods            []string
+	proxies            []string
 	clearData          bool
 	data               string
 	active             bool
@@ -68,12 +70,11 @@ func (o *ftpFlags) add(c *cobra.Command) {
 	})
 	flagGroup(c, "TLS", func(f *pflag.FlagSet) {
 		enumVar(f, &o.security, "tls", "auto", []string{"auto", "off", "try", "explicit", "implicit"}, "protect the session: `HOW` (auto: implicit for ftps://, else off)")
-		f.StringVar(&o.caFile, "ca-file", "", "trust the certificates in `FILE` instead of the system's")
-		f.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
-		f.StringVar(&o.certFile, "certificate", "", "show the certificate in `FILE` to the server")
-		f.StringVar(&o.keyFile, "key", "", "private key of --certificate, when in another `FILE`")
-		enumVar(f, &o.tlsMin, "tls-min", "1.2", []string{"1.0", "1.1", "1.2", "1.3"}, "lowest TLS `VERSION`")
-		enumVar(f, &o.tlsMax, "tls-max", "1.3", []string{"1.0", "1.1", "1.2", "1.3"}, "highest TLS `VERSION`")
+		f.StringSliceVarP(&o.methods, "method", "m", []string{"tls"}, "allow these protocols: "+strings.Join(methodWords(), ", ")+" (`LIST`)")
+		f.StringArrayVar(&o.caFiles, "ca-file", nil, "trust the certificates in `FILE` instead of the system's (may be repeated)")
+		f.BoolVarP(&o.insecure, "insecure", "k", false, "accept any certificate")
+		f.StringVar(&o.certFile, "certificate", "", "authenticate to the server with the certificate and chain in `FILE` (PEM)")
+		f.StringVar(&o.keyFile, "key", "", "read the private key from `FILE` (default: the file of the certificate)")
 		f.BoolVar(&o.clearData, "clear-data", false, "leave the data connections of a TLS session in clear")
 	})
 	flagGroup(c, "Data", func(f *pflag.FlagSet) {
@@ -81,10 +82,13 @@ func (o *ftpFlags) add(c *cobra.Command) {
 		f.BoolVar(&o.active, "active", false, "let the server open data connections (the same as --data active)")
 		f.StringVar(&o.activeAddr, "active-address", "", "tell the server to connect to `ADDR` in active mode")
 		f.StringVar(&o.ports, "active-ports", "", "listen on one of the ports `LOW-HIGH` in active mode")
+		f.StringArrayVar(&o.proxies, "proxy", nil, "connect through a proxy: socks5h, socks5, socks4a, socks4 or http `URL` (repeated: a chain)")
 		f.BoolVar(&o.noEPSV, "no-epsv", false, "use PASV and PORT at once")
 		f.BoolVar(&o.noMLSD, "no-mlsd", false, "list directories with LIST only")
 		f.BoolVar(&o.rawNames, "raw-names", false, "do not ask the server for UTF-8 names")
 	})
+	secretFlag(c.Flags(), "proxy")
+	_ = c.RegisterFlagCompletionFunc("method", cobra.FixedCompletions(methodWords(), cobra.ShellCompDirectiveNoFileComp)) // fails only when registered twice
 }
 
 // addText defines the flags of text mode.
@@ -98,24 +102,10 @@ func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
 		Account: o.account, NoEPSV: o.noEPSV, NoMLSD: o.noMLSD, RawNames: o.rawNames, ClearData: o.clearData,
 		ConnectTimeout: unlimited(o.dial.connectTimeout), ReplyTimeout: unlimited(o.replyTimeout), IdleTimeout: unlimited(o.idle),
 	}
-	sock, err := o.dial.config()
-	if err != nil {
+	if err := o.setDial(&cfg); err != nil {
 		return cfg, err
 	}
-	alive := true // a long transfer leaves the control connection idle
-	if sock.Options.KeepAlive == nil {
-		sock.Options.KeepAlive = &alive
-	}
-	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := socket.Dial(ctx, network, addr, sock)
-		if err != nil {
-			return nil, err
-		}
-		return c.NetConn(), nil // bare, so that bytes can be spliced
-	}
-	if cfg.Security, err = o.securityOf(u); err != nil {
-		return cfg, err
-	}
+	var err error
 	if cfg.TLS, err = o.tlsConfig(); err != nil {
 		return cfg, err
 	}
@@ -126,11 +116,52 @@ func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
 		cfg.Debug = dialogueWriter{e}
 	}
 	cfg = u.Apply(cfg)
-	cfg.Security, err = o.securityOf(u)
-	if err != nil {
+	if cfg.Security, err = o.securityOf(u); err != nil {
 		return cfg, err
 	}
+	if len(o.proxies) > 0 {
+		cfg.DataHost = cfg.Host // the peer's address is the proxy's
+	}
 	return cfg, o.setLogin(&cfg)
+}
+
+// setDial makes connections as the flags say. They are bare, so that the kernel
+// can move their bytes.
+func (o *ftpFlags) setDial(cfg *ftpx.Config) error {
+	sock, err := o.dial.config()
+	if err != nil {
+		return err
+	}
+	alive := true // a long transfer leaves the control connection idle
+	if sock.Options.KeepAlive == nil {
+		sock.Options.KeepAlive = &alive
+	}
+	var proxies []socket.Proxy
+	for _, text := range o.proxies {
+		p, err := socket.ParseProxy(text)
+		if err != nil {
+			return usagef("--proxy: %w", err)
+		}
+		proxies = append(proxies, p)
+	}
+	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		first := addr
+		if len(proxies) > 0 {
+			first = proxies[0].Address
+		}
+		c, err := socket.Dial(ctx, network, first, sock)
+		if err != nil {
+			return nil, err
+		}
+		if len(proxies) > 0 {
+			if err := socket.ThroughProxies(ctx, c.NetConn(), proxies, addr, sock.Lookup); err != nil {
+				_ = c.Abort() // the refusal says more
+				return nil, err
+			}
+		}
+		return c.NetConn(), nil
+	}
+	return nil
 }
 
 // unlimited turns the "none" of a flag into a very long time: zero means the
@@ -171,41 +202,40 @@ func (o *ftpFlags) securityOf(u ftpx.URL) (ftpx.Security, error) {
 }
 
 func (o *ftpFlags) tlsConfig() (*tls.Config, error) {
-	cfg := &tls.Config{InsecureSkipVerify: o.insecure, MinVersion: tlsVersion(o.tlsMin), MaxVersion: tlsVersion(o.tlsMax)}
-	if o.caFile != "" {
-		text, err := os.ReadFile(o.caFile)
+	set, err := tlsx.ParseMethods(strings.Join(o.methods, ","))
+	if err != nil {
+		return nil, wordError(err, o.methods, methodWords())
+	}
+	versions, _, err := set.Versions()
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	cfg := &tls.Config{InsecureSkipVerify: o.insecure, MinVersion: versions[0], MaxVersion: versions[len(versions)-1]}
+	for _, name := range o.caFiles {
+		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, usagef("--ca-file: %w", err)
 		}
-		cfg.RootCAs = x509.NewCertPool()
+		if cfg.RootCAs == nil {
+			cfg.RootCAs = x509.NewCertPool()
+		}
 		if !cfg.RootCAs.AppendCertsFromPEM(text) {
-			return nil, usagef("--ca-file %s holds no certificate", o.caFile)
+			return nil, usagef("--ca-file %s holds no certificate", name)
 		}
 	}
-	if o.certFile != "" {
-		key := o.keyFile
-		if key == "" {
-			key = o.certFile
-		}
-		cert, err := tls.LoadX509KeyPair(o.certFile, key)
-		if err != nil {
-			return nil, usagef("--certificate: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{cert}
+	if o.certFile == "" {
+		return cfg, nil
 	}
+	key := o.keyFile
+	if key == "" {
+		key = o.certFile
+	}
+	cert, err := tls.LoadX509KeyPair(o.certFile, key)
+	if err != nil {
+		return nil, usagef("--certificate: %w", err)
+	}
+	cfg.Certificates = []tls.Certificate{cert}
 	return cfg, nil
-}
-
-func tlsVersion(s string) uint16 {
-	switch s {
-	case "1.0":
-		return tls.VersionTLS10
-	case "1.1":
-		return tls.VersionTLS11
-	case "1.2":
-		return tls.VersionTLS12
-	}
-	return tls.VersionTLS13
 }
 
 func (o *ftpFlags) setData(cfg *ftpx.Config) (err error) {

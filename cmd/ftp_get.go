@@ -77,7 +77,7 @@ itself. No name that a server sends leads out of the directory.`,
 		f.BoolVar(&o.serverSum, "server-checksum", false, "compare with the checksum that the server computes, when it offers that")
 	})
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runFTPGet(ctx, e, o, args) })
-	return ftpExits(answers(c))
+	return ftpExits(results(e, answers(c), ftpFile{}))
 }
 
 // ftpExits documents the statuses of the commands that move files.

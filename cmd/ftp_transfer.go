@@ -68,7 +68,7 @@ name.`,
 		secretFlag(f, "to-password")
 	})
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runFTPTransfer(ctx, e, o, args[0], args[1]) })
-	return ftpExits(answers(c))
+	return ftpExits(results(e, answers(c), ftpTransferResult{}))
 }
 
 func runFTPTransfer(ctx context.Context, e *env, o ftpTransferOptions, fromArg, toArg string) error {
