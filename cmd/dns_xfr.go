@@ -29,15 +29,19 @@ type dnsTransferRecord struct {
 // askTransfer transfers a zone from the first server that gives it.
 func (o *dnsOptions) askTransfer(ctx context.Context, e *env, r *dnsq.Resolver, _ *dnsPlan, q dnsQuestion) error {
 	cfg := dnsq.TransferConfig{Client: o.modes.client, Timeout: o.tryTimeout}
-	q.qtype = dns.TypeAXFR
-	if o.modes.ixfr != "" {
+	switch {
+	case o.modes.ixfr != "":
 		serial, err := strconv.ParseUint(o.modes.ixfr, 10, 32)
 		if err != nil {
 			return usagef("--ixfr %s: not a serial number", o.modes.ixfr).hint("the serial of a zone: brio dns-query %s SOA --get answer.serial", q.text)
 		}
 		cfg.Incremental, cfg.Serial, q.qtype = true, uint32(serial), dns.TypeIXFR
+	case q.qtype == dns.TypeIXFR && !o.modes.axfr:
+		return usagef("IXFR needs the serial number to begin at").hint("brio dns-query %s --ixfr SERIAL", q.text)
+	default:
+		q.qtype = dns.TypeAXFR
 	}
-	if cfg.Incremental = cfg.Incremental || q.qtype == dns.TypeIXFR; len(r.Servers()) == 0 {
+	if len(r.Servers()) == 0 {
 		return modeFailed(q, dnsq.ErrNoServer)
 	}
 	var (

@@ -158,7 +158,9 @@ func (st *bulkStream) received(msg []byte) bool {
 		return true
 	}
 	i := b.ids[binary.BigEndian.Uint16(msg)]
-	if i == 0 || b.slots[i-1].stream != st || !b.slots[i-1].matches(msg, b.cfg.RandomCase) {
+	// The case of letters does not count here: a forger cannot join a connection,
+	// and a server that does not keep the case is asked this way in the end.
+	if i == 0 || b.slots[i-1].stream != st || !b.slots[i-1].matches(msg, false) {
 		b.sum.Mismatched++
 		return true
 	}

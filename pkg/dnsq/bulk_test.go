@@ -408,6 +408,18 @@ func TestBulkRandomCase(t *testing.T) {
 	}
 }
 
+// A server that does not keep the case of letters is asked over TCP.
+func TestBulkRandomCaseLost(t *testing.T) {
+	srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		q.Question[0].Name = strings.ToLower(q.Question[0].Name)
+		bulkEcho(w, q)
+	})
+	got, sum, err := runBulk(t, "abcdefghijklm.example\nnopqrstuvwxyz.example\n", dnsq.BulkConfig{Servers: []dnsq.Server{srv}, RandomCase: true})
+	if err != nil || len(got) != 2 || sum.Answered != 2 || got[0].via != dnsq.TCP {
+		t.Errorf("%v, %+v, %v; want two answers over TCP", got, sum, err)
+	}
+}
+
 func TestBulkRate(t *testing.T) {
 	srv := bulkServe(t, bulkEcho)
 	start := time.Now()

@@ -86,7 +86,7 @@ func TestValidate(t *testing.T) {
 	tree := buildTree(t)
 	needTools(t, "delv", "unbound")
 	fetch := tree.fetch(t)
-	unbound := tree.unbound(t)
+	unbound, recursive := tree.unbound(t)
 	for _, tt := range validateCases {
 		v, err := dnsq.Validate(context.Background(), tt.name, tt.qtype, fetch, dnsq.ValidateConfig{Anchors: tree.anchors})
 		if err != nil {
@@ -101,6 +101,10 @@ func TestValidate(t *testing.T) {
 		}
 		if v.Verdict != tt.verdict || !strings.Contains(v.Reason, tt.reason) || ede != tt.ede {
 			t.Errorf("Validate(%s, %s) = %s (%s), EDE %d; want %s (%s), %d\n%+v", tt.name, dns.TypeToString[tt.qtype], v.Verdict, v.Reason, ede, tt.verdict, tt.reason, tt.ede, v.Links)
+		}
+		// A resolver that validates itself hands on everything when asked with CD.
+		if w, err := dnsq.Validate(context.Background(), tt.name, tt.qtype, recursive, dnsq.ValidateConfig{Anchors: tree.anchors}); err != nil || w.Verdict != tt.verdict {
+			t.Errorf("Validate(%s, %s) through unbound = %+v, %v; want %s", tt.name, dns.TypeToString[tt.qtype], w, err, tt.verdict)
 		}
 		if (v.Verdict == dnsq.Secure) != (v.Failing == nil) || (v.Verdict == dnsq.Bogus) != errors.Is(v.Err(), dnsq.ErrBogus) {
 			t.Errorf("Validate(%s, %s): failing %v, err %v with verdict %s", tt.name, dns.TypeToString[tt.qtype], v.Failing, v.Err(), v.Verdict)

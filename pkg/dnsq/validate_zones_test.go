@@ -302,8 +302,9 @@ func (tree *testTree) delv(t *testing.T, name, qtype string) dnsq.Verdict {
 	}
 }
 
-// unbound starts a resolver on the tree and returns how it judges an answer.
-func (tree *testTree) unbound(t *testing.T) func(name string, qtype uint16) dnsq.Verdict {
+// unbound starts a resolver on the tree, and returns how it judges an answer and
+// how to get DNSSEC data from it.
+func (tree *testTree) unbound(t *testing.T) (judge func(name string, qtype uint16) dnsq.Verdict, fetch dnsq.FetchFunc) {
 	port := freePort(t)
 	conf := fmt.Sprintf("server:\n  directory: %q\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  interface: 127.0.0.1@%d\n  do-daemonize: no\n"+
 		"  use-syslog: no\n  do-not-query-localhost: no\n  module-config: \"validator iterator\"\n  qname-minimisation: no\n  trust-anchor: %q\n  local-zone: \"test.\" transparent\n"+
@@ -319,7 +320,7 @@ func (tree *testTree) unbound(t *testing.T) func(name string, qtype uint16) dnsq
 	c := &dnsq.Client{}
 	t.Cleanup(func() { _ = c.Close() })
 	srv, _ := dnsq.ParseServer(fmt.Sprintf("127.0.0.1:%d", port))
-	return func(name string, qtype uint16) dnsq.Verdict {
+	judge = func(name string, qtype uint16) dnsq.Verdict {
 		m, _, err := c.Exchange(context.Background(), srv, dnsq.NewQuery(name, qtype, dnsq.Header{DO: true}))
 		switch {
 		case err != nil:
@@ -332,4 +333,5 @@ func (tree *testTree) unbound(t *testing.T) func(name string, qtype uint16) dnsq
 		}
 		return dnsq.Insecure
 	}
+	return judge, dnsq.NewFetch(c.Exchange, []dnsq.Server{srv}, dnsq.Header{})
 }
