@@ -264,7 +264,9 @@ func (v *conversation) config(id int64) socket.PipeConfig {
 	}
 	cfg.Events.PeerEnd = func(inputEnded bool) {
 		v.events.send("peer_eof", connEvent{ID: id, StdinEOF: &inputEnded})
-		v.endOutput()
+		if !inputEnded {
+			v.endOutput()
+		}
 	}
 	return cfg
 }

@@ -99,16 +99,16 @@ func duplicate(f *os.File) (fd int, kind descriptorKind, err error) {
 }
 
 func replaceWithNull(f *os.File) error {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
 	}
-	defer null.Close()
+	defer unix.Close(null)
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
-	cerr := raw.Control(func(fd uintptr) { err = unix.Dup3(int(null.Fd()), int(fd), 0) })
+	cerr := raw.Control(func(fd uintptr) { err = unix.Dup3(null, int(fd), 0) })
 	if cerr != nil {
 		return cerr
 	}
