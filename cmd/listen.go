@@ -257,6 +257,8 @@ func (o *listenOptions) explain(err error, a address) error {
 		} else if !a.isUnix() {
 			f.hint("see who listens: ss -ltnp 'sport = :%s'; or let the system pick a port: 0 with --port-file", a.port)
 		}
+	case socket.NoSuchFile: // the directory of the socket
+		f.status = statusLocalAddr
 	case socket.AddressNotAvailable:
 		f.hint("the addresses of this machine: brio ipaddr interfaces")
 	case socket.AccessDenied:
