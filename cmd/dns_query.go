@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brio-net/brio/pkg/dnsq"
+	"github.com/brio-net/brio/pkg/socket"
 )
 
 func newDNSQueryCmd(e *env) *cobra.Command {
@@ -220,6 +221,9 @@ func (o *dnsOptions) ask(ctx context.Context, e *env, r *dnsq.Resolver, plan *dn
 
 // tellAnswer says with -v where an answer came from, and always that it is stale.
 func (e *env) tellAnswer(a *dnsq.Answer) {
+	for _, err := range a.Failures {
+		e.verbosef("%s %s: %s", a.Name, a.Type, dnsReason{err})
+	}
 	from := fmt.Sprintf("%s over %s in %.1f ms", a.Response.Server, a.Response.Transport, a.Response.Timing.Query.Seconds()*1000)
 	if a.Cached {
 		from = "the cache"
@@ -246,7 +250,11 @@ func (o *dnsOptions) emitFailure(e *env, q dnsQuestion, err error) error {
 	if e.format != "json" && e.format != "sh" {
 		return nil
 	}
-	return emitFailed(e, emptyDNSResult(q), err, func(io.Writer, dnsResult) error { return nil })
+	res := emptyDNSResult(q)
+	if query := new(dnsq.QueryError); errors.As(err, &query) {
+		res.Failures = newDNSFailures(query.Failures)
+	}
+	return emitFailed(e, res, err, func(io.Writer, dnsResult) error { return nil })
 }
 
 // A dnsResult is the JSON of one question. The members of the reply stand beside
@@ -262,21 +270,41 @@ type dnsResult struct {
 	Cached      bool     `json:"cached"`
 	Tried       []string `json:"tried"` // names asked for, in order
 	*dnsq.Response
+	Failures    []dnsFailure           `json:"failures"`    // of servers asked in vain, the last one of each
 	Nameservers []dnsq.NameserverStats `json:"nameservers"` // with --stats
 
 	answer *dnsq.Answer
 }
 
+// A dnsFailure is why a server gave no answer.
+type dnsFailure struct {
+	Server  string `json:"server"`
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+}
+
+func newDNSFailures(errs []error) []dnsFailure {
+	list := []dnsFailure{}
+	for _, err := range errs {
+		f := dnsFailure{Kind: kindOf(err, statusOf(err)), Message: dnsReason{err}.Error()}
+		if failed := new(dnsq.ServerFailedError); errors.As(err, &failed) {
+			f.Server, f.Message = failed.Server.String(), socket.Reason(failed.Err)
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
 func newDNSResult(q dnsQuestion, a *dnsq.Answer) dnsResult {
 	return dnsResult{Name: a.Name, NameUnicode: dnsq.UnicodeName(a.Name), Type: a.Type, Answer: a.Primary, Others: a.Others,
 		Valid: a.Valid, Aliases: a.Aliases, Cached: a.Cached, Tried: a.Tried, Response: a.Response,
-		Nameservers: []dnsq.NameserverStats{}, answer: a}
+		Failures: newDNSFailures(a.Failures), Nameservers: []dnsq.NameserverStats{}, answer: a}
 }
 
 // emptyDNSResult is the result of a question that got no reply.
 func emptyDNSResult(q dnsQuestion) dnsResult {
 	return dnsResult{Name: q.name, NameUnicode: dnsq.UnicodeName(q.name), Type: dnsq.TypeName(q.qtype), Others: []any{},
-		Aliases: []string{}, Tried: []string{}, Nameservers: []dnsq.NameserverStats{},
+		Aliases: []string{}, Tried: []string{}, Failures: []dnsFailure{}, Nameservers: []dnsq.NameserverStats{},
 		Response: &dnsq.Response{Flags: []string{}, Question: []dnsq.Question{}, Answers: []dnsq.RR{},
 			Authority: []dnsq.RR{}, Additional: []dnsq.RR{}, EDE: []string{}}}
 }

@@ -33,6 +33,10 @@ type Answer struct {
 	Cached   bool      `json:"cached"`  // the answer came from the cache
 	Tried    []string  `json:"tried"`   // the names asked, in order
 	Response *Response `json:"response"`
+
+	// Failures are those of the servers asked in vain before the one that
+	// answered, the last one of each: see [QueryError].
+	Failures []error `json:"-"`
 }
 
 // Err is nil when there is an answer, else a *[ReplyError] that says what the
@@ -87,6 +91,11 @@ func newAnswer(rep *reply, o Options, tried []string) *Answer {
 	q := rep.msg.Question[0]
 	a := &Answer{Name: q.Name, Type: TypeName(q.Qtype), Valid: rep.valid(), Others: []any{},
 		Flags: resp.Flags, Aliases: []string{}, Cached: rep.cached, Tried: tried, Response: resp}
+	for _, err := range rep.failures {
+		if err != nil {
+			a.Failures = append(a.Failures, err)
+		}
+	}
 	if o.Raw {
 		return a
 	}

@@ -169,14 +169,17 @@ func soaOf(m *dns.Msg) *dns.SOA {
 // aged is a copy of the entry's reply with the time it was kept taken off its TTLs.
 func (e *cacheEntry) aged(now time.Time) *dns.Msg {
 	m := e.msg.Copy()
-	age := uint32(max(0, now.Sub(e.stored)) / time.Second)
+	takeOff(m, uint32(max(0, now.Sub(e.stored))/time.Second))
+	return m
+}
+
+// takeOff takes age seconds off the TTLs of m.
+func takeOff(m *dns.Msg, age uint32) {
 	for _, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
 		for _, rr := range section {
-			h := rr.Header()
-			if h.Rrtype != dns.TypeOPT {
+			if h := rr.Header(); h.Rrtype != dns.TypeOPT {
 				h.Ttl -= min(h.Ttl, age)
 			}
 		}
 	}
-	return m
 }

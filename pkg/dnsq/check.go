@@ -60,6 +60,9 @@ func (q *question) check(b []byte) (*dns.Msg, error) {
 	if err := q.checkCookie(m); err != nil {
 		return nil, err
 	}
+	if err := q.checkSubnet(m); err != nil {
+		return nil, err
+	}
 	if err := q.checkTSIG(b, m); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -58,6 +59,34 @@ func (q *question) checkCookie(m *dns.Msg) error {
 	// RFC 7873 section 4: 8 octets of ours, 8 to 32 of the server's.
 	if n := len(got); n < 16 || n > 80 || n > 16 && n < 32 || got[:clientCookieLen] != q.cookie {
 		return errors.New("another cookie than ours")
+	}
+	return nil
+}
+
+// checkSubnet refuses a reply that echoes another client subnet than ours (RFC
+// 7871 section 7.3). A reply without the option is accepted: the server may not
+// know it.
+func (q *question) checkSubnet(m *dns.Msg) error {
+	sent, got := subnetOf(q.msg), subnetOf(m)
+	if sent == nil || got == nil {
+		return nil
+	}
+	if got.Family != sent.Family || got.SourceNetmask != sent.SourceNetmask || !got.Address.Equal(sent.Address) {
+		return fmt.Errorf("the client subnet is %s/%d", got.Address, got.SourceNetmask)
+	}
+	return nil
+}
+
+// subnetOf is the client subnet option of m, nil when there is none.
+func subnetOf(m *dns.Msg) *dns.EDNS0_SUBNET {
+	opt := m.IsEdns0()
+	if opt == nil {
+		return nil
+	}
+	for _, o := range opt.Option {
+		if s, ok := o.(*dns.EDNS0_SUBNET); ok {
+			return s
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -78,6 +79,10 @@ func (c *Client) exchangeHTTPS(ctx context.Context, server Server, q *question, 
 		return nil, &InvalidReplyError{1, err.Error()}
 	}
 	t.Size = len(body)
+	// RFC 8484 section 5.1: the time a cache of HTTP has kept the reply counts.
+	if age, err := strconv.ParseUint(resp.Header.Get("Age"), 10, 31); err == nil {
+		takeOff(m, uint32(age))
+	}
 	return m, nil
 }
 

@@ -497,3 +497,54 @@ func TestQuestion(t *testing.T) {
 		t.Errorf("default question %v", m)
 	}
 }
+
+// TestClientSubnetEcho: a reply about another client subnet is not ours (RFC 7871 section 7.3).
+func TestClientSubnetEcho(t *testing.T) {
+	q := dnsq.NewQuery("www.example.", dns.TypeA, dnsq.Header{ClientSubnet: must(t, "192.0.2.0/24")})
+	reply := func(text string) []byte {
+		m := answer(q, "192.0.2.1")
+		p := must(t, text)
+		m.SetEdns0(1232, false)
+		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(p.Bits()), SourceScope: 20, Address: p.Addr().AsSlice()}}
+		return mustPack(m)
+	}
+	if _, err := dnsq.CheckReply(q, reply("192.0.2.0/24")); err != nil {
+		t.Errorf("our own subnet: %v", err)
+	}
+	for _, other := range []string{"198.51.100.0/24", "192.0.2.0/23"} {
+		if _, err := dnsq.CheckReply(q, reply(other)); err == nil {
+			t.Errorf("%s was accepted", other)
+		}
+	}
+}
+
+// TestHTTPSAge: the time a cache of HTTP has kept a reply counts (RFC 8484 section 5.1).
+func TestHTTPSAge(t *testing.T) {
+	srv, pool := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Age", "50")
+		dohReply(w, r)
+	})
+	c := &dnsq.Client{TLSConfig: &tls.Config{RootCAs: pool}}
+	defer c.Close()
+	m, _, err := c.Exchange(context.Background(), srv, questionA)
+	if err != nil || m.Answer[0].Header().Ttl != 10 {
+		t.Errorf("%v, %v; want a TTL of 60-50", m, err)
+	}
+}
+
+// TestIPv6Server asks a server on ::1.
+func TestIPv6Server(t *testing.T) {
+	pc, err := net.ListenPacket("udp", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(bulkEcho)}
+	started := make(chan struct{})
+	s.NotifyStartedFunc = func() { close(started) }
+	go s.ActivateAndServe()
+	<-started
+	t.Cleanup(func() { _ = s.Shutdown() })
+	if m, _, err := new(dnsq.Client).Exchange(context.Background(), server(t, pc.LocalAddr().String()), questionA); err != nil || len(m.Answer) != 1 {
+		t.Errorf("%v, %v", m, err)
+	}
+}

@@ -43,6 +43,8 @@ type reply struct {
 	stored  time.Time // when it was received
 	expires time.Time // zero when it must not be kept
 	cached  bool
+
+	failures []error // of servers asked before, nil for those without
 }
 
 // An attempt is the state of asking one question round the list of servers.
@@ -103,7 +105,7 @@ func (a *attempt) try(ctx context.Context, n int, plain bool, o Options) (*reply
 		a.out[n] = !retryable(err)
 		return nil, a.ended(ctx)
 	}
-	rep := &reply{msg: m, server: srv, timing: timing, stored: time.Now()}
+	rep := &reply{msg: m, server: srv, timing: timing, stored: time.Now(), failures: a.failures}
 	if !conclusive(m) {
 		a.out[n] = true
 		if a.soft == nil {
