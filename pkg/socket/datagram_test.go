@@ -257,6 +257,22 @@ func TestMulticast(t *testing.T) {
 	nothing(t, other)
 }
 
+// The loopback of most systems has no route for IPv6 groups: nothing is sent.
+func TestMulticastIPv6(t *testing.T) {
+	lo := loopback(t).Name
+	group := netip.MustParseAddr("ff15::7777")
+	receiver(t, "udp", ":0", socket.PacketConfig{Join: []socket.Membership{{Group: group, Interface: lo}}})
+	sender(t, "udp", netip.AddrPortFrom(group.WithZone(lo), 9).String(), socket.PacketConfig{
+		Multicast: socket.MulticastConfig{Interface: lo, TTL: new(1), Loop: new(true)},
+	})
+	_, err := socket.ListenPacket(t.Context(), "udp", ":0", socket.PacketConfig{
+		Join: []socket.Membership{{Group: group, Interface: "nosuch"}},
+	})
+	if err == nil {
+		t.Error("an interface that does not exist was joined on")
+	}
+}
+
 func TestMulticastSource(t *testing.T) {
 	lo := loopback(t).Name
 	group, wanted := netip.MustParseAddr("232.7.7.7"), netip.MustParseAddr("127.0.0.1")

@@ -13,7 +13,7 @@ func errnoID(e syscall.Errno) Identifier {
 	switch e {
 	case syscall.EADDRINUSE:
 		return AddressInUse
-	case syscall.EADDRNOTAVAIL:
+	case syscall.EADDRNOTAVAIL, syscall.ENODEV: // of an interface
 		return AddressNotAvailable
 	case syscall.ENETDOWN:
 		return NetworkDown
@@ -58,7 +58,7 @@ func localErrnoID(e syscall.Errno) Identifier {
 		return InvalidArgument
 	case syscall.EMFILE, syscall.ENFILE:
 		return TooManyFiles
-	case syscall.ENOENT, syscall.ENODEV, syscall.ENOTDIR:
+	case syscall.ENOENT, syscall.ENOTDIR:
 		return NoSuchFile
 	case syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG:
 		return NoSpace
