@@ -250,6 +250,9 @@ func (h *helpPage) flag(f *pflag.Flag) {
 // flagUsage is the value's name in capitals ("" of a boolean) and the text.
 func flagUsage(f *pflag.Flag) (value, text string) {
 	value, text = pflag.UnquoteUsage(f)
+	if v, ok := f.Value.(*enumValue); ok && !strings.Contains(text, strings.Join(v.choices, ", ")) {
+		text += "; one of " + strings.Join(v.choices, ", ")
+	}
 	switch f.Value.Type() {
 	case "bool", "count":
 		return "", text
