@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,5 +132,30 @@ func TestBulkAnswer(t *testing.T) {
 	}, dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Ordered: true})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Source port and id are what a forger has to guess: the port changes in the
+// course of a run, and the ids do not follow one another.
+func TestBulkUnpredictable(t *testing.T) {
+	var mu sync.Mutex
+	ports, steps := map[string]int{}, map[uint16]int{}
+	var last uint16
+	srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		mu.Lock()
+		ports[w.RemoteAddr().String()]++
+		steps[q.Id-last]++
+		last = q.Id
+		mu.Unlock()
+		bulkEcho(w, q)
+	})
+	if _, sum, err := runBulk(t, bulkNames(4000), dnsq.BulkConfig{Servers: []dnsq.Server{srv}}); err != nil || sum.Answered != 4000 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	if len(ports) < 3 {
+		t.Errorf("4000 questions from %d ports; want several", len(ports))
+	}
+	if len(steps) < 3000 {
+		t.Errorf("ids go on by %d different steps; want nearly as many as questions", len(steps))
 	}
 }
