@@ -32,8 +32,8 @@ func asks(t *testing.T, z *zone, r *dnsq.Resolver, name string, qtype uint16) in
 func TestCache(t *testing.T) {
 	z := newZone(t, "www.example. 300 IN A 192.0.2.1", "zero.example. 0 IN A 192.0.2.1", "big.example. 4294967295 IN A 192.0.2.1",
 		"week.example. 2000000 IN A 192.0.2.1", "alias.example. 0 IN CNAME www.example.")
-	z.rcodes["servfail.example."] = dns.RcodeServerFailure
-	z.rcodes["nosoa.example."] = dns.RcodeNameError
+	z.fail("servfail.example.", dns.RcodeServerFailure)
+	z.fail("nosoa.example.", dns.RcodeNameError)
 	r := z.resolver(t, dnsq.Config{})
 	for _, tt := range []struct {
 		name  string

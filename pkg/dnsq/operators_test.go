@@ -146,7 +146,7 @@ func TestDNSQueryFourResults(t *testing.T) {
 	if !errors.Is(a.Err(), dnsq.ErrNotFound) {
 		t.Errorf("NXDOMAIN: error %v", a.Err())
 	}
-	z.rcodes["broken.example."] = dns.RcodeServerFailure
+	z.fail("broken.example.", dns.RcodeServerFailure)
 	a = query(t, r, "broken.example", quick)
 	if a.Valid != nil || a.Flags[len(a.Flags)-1] != "nameserver-internal-error" || !errors.Is(a.Err(), dnsq.ErrServerFailure) {
 		t.Errorf("SERVFAIL: valid %v flags %q error %v", a.Valid, a.Flags, a.Err())
@@ -155,7 +155,7 @@ func TestDNSQueryFourResults(t *testing.T) {
 
 func TestDNSQueryRepeatAndTimeout(t *testing.T) {
 	z := newZone(t)
-	z.silent["www.example."] = true
+	z.silence("www.example.")
 	r := z.resolver(t, dnsq.Config{})
 	start := time.Now()
 	_, err := r.Query(context.Background(), "www.example", dnsq.Options{Repeat: 3, Timeout: 50 * time.Millisecond})
@@ -176,7 +176,7 @@ func TestDNSQueryDefaults(t *testing.T) {
 
 func TestDNSQueryCancelled(t *testing.T) {
 	z := newZone(t)
-	z.silent["www.example."] = true
+	z.silence("www.example.")
 	r := z.resolver(t, dnsq.Config{})
 	for _, o := range []dnsq.Options{{}, {NoQueue: true}} {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -204,7 +204,7 @@ func TestDNSQueryNameserver(t *testing.T) {
 
 func TestDNSQueryNameserverList(t *testing.T) {
 	silent, good := newZone(t), newZone(t, "www.example. 300 IN A 192.0.2.2")
-	silent.silent["www.example."] = true
+	silent.silence("www.example.")
 	r := good.resolver(t, dnsq.Config{Nameservers: []dnsq.Server{silent.srv, good.srv}})
 	if a := query(t, r, "www.example", quick); show(a) != "192.0.2.2 []" {
 		t.Errorf("answer %s", show(a))
@@ -212,7 +212,7 @@ func TestDNSQueryNameserverList(t *testing.T) {
 	silent.want(t, "www.example. A")
 	good.want(t, "www.example. A")
 	failing := newZone(t)
-	failing.rcodes["www.example."] = dns.RcodeServerFailure
+	failing.fail("www.example.", dns.RcodeServerFailure)
 	r = good.resolver(t, dnsq.Config{Nameservers: []dnsq.Server{failing.srv, good.srv}})
 	if a := query(t, r, "www.example", quick); show(a) != "192.0.2.2 []" {
 		t.Errorf("answer after SERVFAIL %s", show(a))
@@ -291,8 +291,8 @@ func TestDNSQueryDecodeOff(t *testing.T) {
 func TestDNSQuerySearch(t *testing.T) {
 	z := newZone(t, "host.b.example. 300 IN A 192.0.2.1", "nodata.a.example. 300 IN TXT x", "nodata.b.example. 300 IN A 192.0.2.3",
 		"bare. 300 IN A 192.0.2.4", "soft.b.example. 300 IN A 192.0.2.5")
-	z.rcodes["soft.a.example."] = dns.RcodeServerFailure
-	z.rcodes["softest.b.example."] = dns.RcodeServerFailure
+	z.fail("soft.a.example.", dns.RcodeServerFailure)
+	z.fail("softest.b.example.", dns.RcodeServerFailure)
 	for _, tt := range []struct {
 		name  string
 		asked []string
@@ -332,7 +332,7 @@ func TestDNSQuerySearch(t *testing.T) {
 
 func TestDNSQuerySearchTimeout(t *testing.T) {
 	z := newZone(t)
-	z.silent["x.a.example."] = true
+	z.silence("x.a.example.")
 	r := z.resolver(t, dnsq.Config{Domain: "a.example", Search: []string{"b.example"}})
 	o := quick
 	o.Search, o.Repeat = dnsq.SearchDocumented, 1
@@ -386,7 +386,7 @@ func TestDNSQuerySearchNdots(t *testing.T) {
 func TestDNSLookupHostname(t *testing.T) {
 	z := newZone(t, "bare. 300 IN A 192.0.2.4", "bare.a.example. 300 IN A 192.0.2.5", "host.b.example. 300 IN A 192.0.2.1",
 		"nodata. 300 IN TXT x", "nodata.a.example. 300 IN A 192.0.2.6", "six.example. 300 IN AAAA 2001:db8::1", "six.example. 300 IN A 192.0.2.7")
-	z.rcodes["soft."] = dns.RcodeServerFailure
+	z.fail("soft.", dns.RcodeServerFailure)
 	for _, tt := range []struct {
 		name   string
 		family dnsq.Family
@@ -505,7 +505,7 @@ func TestDNSRR(t *testing.T) {
 
 func TestDNSNameserverCounters(t *testing.T) {
 	silent, good := newZone(t), newZone(t, "www.example. 300 IN A 192.0.2.2")
-	silent.silent["www.example."] = true
+	silent.silence("www.example.")
 	r := good.resolver(t, dnsq.Config{Nameservers: []dnsq.Server{silent.srv, good.srv}})
 	query(t, r, "www.example", quick)
 	stats := r.Nameservers()

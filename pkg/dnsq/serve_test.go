@@ -105,6 +105,20 @@ func (z *zone) at(name string) (rrs []dns.RR) {
 	return rrs
 }
 
+// fail has z answer questions about name with rcode.
+func (z *zone) fail(name string, rcode int) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.rcodes[name] = rcode
+}
+
+// silence has z not answer questions about name.
+func (z *zone) silence(name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.silent[name] = true
+}
+
 // questions are those asked so far, and forgets them.
 func (z *zone) questions() []string {
 	z.mu.Lock()
