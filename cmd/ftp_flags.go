@@ -53,23 +53,27 @@ type ftpFlags struct {
 // add defines the flags in their groups.
 func (o *ftpFlags) add(c *cobra.Command) {
 	o.dial.add(c)
-	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+	flagGroup(c, "Waits, retries, rate", func(f *pflag.FlagSet) {
 		durationVar(f, &o.replyTimeout, "reply-timeout", ftpx.DefaultReplyTimeout, "wait at most `DURATION` for a reply")
 		durationVar(f, &o.idle, "idle-timeout", ftpx.DefaultIdleTimeout, "give up when no data moves for `DURATION`")
 		f.IntVar(&o.retries, "retries", 3, "try again `N` times after a broken connection, a time-out or a 4xx reply")
 		durationVar(f, &o.retryDelay, "retry-delay", time.Second, "wait `DURATION` before the second attempt, twice as long before each further one")
 		sizeVar(f, &o.rate, "rate", 0, "move at most `SIZE` bytes a second")
 	})
-	flagGroup(c, "Login", func(f *pflag.FlagSet) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.StringVarP(&o.user, "user", "u", "", "log in as `NAME` (default: of the URL, of .netrc, anonymous)")
+	})
+	flagGroup(c, "Login", func(f *pflag.FlagSet) {
 		f.StringVar(&o.password, "password", "", "log in with `PASSWORD`; better in the environment or a file")
 		f.StringVar(&o.passwordFile, "password-file", "", "read the password from the first line of `FILE`")
 		f.StringVar(&o.account, "account", "", "answer a server that asks for an account with `NAME`")
 		f.StringVar(&o.netrc, "netrc", "auto", "look logins up in `FILE` (auto: ~/.netrc if there; none)")
 		secretFlag(f, "password")
 	})
-	flagGroup(c, "TLS", func(f *pflag.FlagSet) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		enumVar(f, &o.security, "tls", "auto", []string{"auto", "off", "try", "explicit", "implicit"}, "protect the session: `HOW` (auto: implicit for ftps://, else off)")
+	})
+	flagGroup(c, "TLS", func(f *pflag.FlagSet) {
 		f.StringSliceVarP(&o.methods, "method", "m", []string{"tls"}, "allow these protocols: "+strings.Join(methodWords(), ", ")+" (`LIST`)")
 		f.StringArrayVar(&o.caFiles, "ca-file", nil, "trust the certificates in `FILE` instead of the system's (may be repeated)")
 		f.BoolVarP(&o.insecure, "insecure", "k", false, "accept any certificate")

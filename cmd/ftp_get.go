@@ -53,26 +53,26 @@ itself. No name that a server sends leads out of the directory.`,
   brio ftp-get --json --sha256 "$(cut -c1-64 file.sha256)" ftp://ftp.example.com/pub/file`,
 		Args: wantArgs(1, -1, "at least one URL"),
 	}
-	o.add(c)
-	flagGroup(c, "Files", func(f *pflag.FlagSet) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.StringVarP(&o.output, "output", "o", "", "write to `FILE` (- is stdout)")
 		f.StringVarP(&o.dir, "directory", "d", ".", "write into `DIR`")
+		f.BoolVarP(&o.recursive, "recursive", "r", false, "fetch directories with all that is in them")
 		f.BoolVarP(&o.resume, "resume", "c", false, "go on where an earlier run stopped, after comparing the end of what is there")
-		f.BoolVarP(&o.newer, "newer", "N", false, "fetch only what is newer here than there, or of another size")
-		f.BoolVar(&o.noTimes, "no-times", false, "do not keep the times of the remote files")
+		f.BoolVarP(&o.newer, "newer", "N", false, "fetch only what is newer there than here, or of another size")
 		f.IntVarP(&o.sessions, "jobs", "j", 4, "use at most `N` sessions at a time; another is opened only when it pays")
 		f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
+		f.StringVar(&o.sha256, "sha256", "", "the file must have the SHA-256 `SUM` (hexadecimal)")
+	})
+	o.add(c)
+	flagGroup(c, "Files", func(f *pflag.FlagSet) {
+		f.BoolVar(&o.noTimes, "no-times", false, "do not keep the times of the remote files")
 		o.addText(f)
 		enumVar(f, &o.eol, "eol", "lf", []string{"lf", "crlf", "keep"}, "end lines of text with `EOL`")
-	})
-	flagGroup(c, "Directories", func(f *pflag.FlagSet) {
-		f.BoolVarP(&o.recursive, "recursive", "r", false, "fetch directories with all that is in them")
 		f.StringArrayVar(&o.include, "include", nil, "fetch only files that match `PATTERN` (path or last part; repeatable)")
 		f.StringArrayVar(&o.exclude, "exclude", nil, "leave out files and directories that match `PATTERN` (repeatable)")
 		f.BoolVar(&o.delete, "delete", false, "delete local files that the server does not have (with -r)")
 	})
 	flagGroup(c, "Verification", func(f *pflag.FlagSet) {
-		f.StringVar(&o.sha256, "sha256", "", "the file must have the SHA-256 `SUM` (hexadecimal)")
 		f.StringArrayVar(&o.checksums, "checksum", nil, "the file must have this checksum: `ALGORITHM:SUM` (sha256, sha512, sha1, md5, crc32)")
 		f.BoolVar(&o.serverSum, "server-checksum", false, "compare with the checksum that the server computes, when it offers that")
 	})

@@ -48,12 +48,12 @@ of its dialects. Lines that make no sense are shown as they are, with "?" for a 
   brio ftp-ls --json ftp://ftp.example.com/pub/ | jq -r '.entries[].name'`,
 		Args: wantArgs(1, -1, "at least one URL"),
 	}
-	o.add(c)
-	flagGroup(c, "Listing", func(f *pflag.FlagSet) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.recursive, "recursive", "r", false, "list directories with all that is in them")
 		f.BoolVarP(&o.item, "directory", "d", false, "show the file or directory itself, not what is in it")
 		f.BoolVar(&o.strict, "strict", false, "end with status 15 when a line makes no sense")
 	})
+	o.add(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error {
 		return e.eachItem(ctx, args, "at least one URL", func(arg string) error { return runFTPLs(ctx, e, o, arg) })
 	})

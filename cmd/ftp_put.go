@@ -47,20 +47,20 @@ whole; with --atomic the file has its name only when it is complete.`,
   brio ftp-put --tls explicit --resume big.iso ftp://ftp.example.com/big.iso`,
 		Args: wantArgs(2, -1, "FILE... and URL"),
 	}
-	o.add(c)
-	flagGroup(c, "Files", func(f *pflag.FlagSet) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		f.BoolVarP(&o.recursive, "recursive", "r", false, "store directories with all that is in them")
+		f.BoolVarP(&o.resume, "resume", "c", false, "go on behind what the server has, after comparing the end of it")
 		f.BoolVar(&o.appendTo, "append", false, "add to the end of the remote file")
 		f.BoolVar(&o.unique, "unique", false, "let the server choose a new name (STOU)")
 		f.BoolVar(&o.atomic, "atomic", false, "store as NAME.part and rename when complete")
-		f.BoolVarP(&o.resume, "resume", "c", false, "go on behind what the server has, after comparing the end of it")
 		f.BoolVarP(&o.makeDirs, "mkdirs", "p", false, "make the remote directories that are missing")
-		f.BoolVar(&o.noTimes, "no-times", false, "do not give the remote files the times of the local ones")
 		f.IntVarP(&o.sessions, "jobs", "j", 4, "use at most `N` sessions at a time; another is opened only when it pays")
 		f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
-		o.addText(f)
 	})
-	flagGroup(c, "Directories", func(f *pflag.FlagSet) {
-		f.BoolVarP(&o.recursive, "recursive", "r", false, "store directories with all that is in them")
+	o.add(c)
+	flagGroup(c, "Files", func(f *pflag.FlagSet) {
+		f.BoolVar(&o.noTimes, "no-times", false, "do not give the remote files the times of the local ones")
+		o.addText(f)
 		f.StringArrayVar(&o.include, "include", nil, "store only files that match `PATTERN` (path or last part; repeatable)")
 		f.StringArrayVar(&o.exclude, "exclude", nil, "leave out files and directories that match `PATTERN` (repeatable)")
 	})

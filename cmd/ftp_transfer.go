@@ -52,18 +52,22 @@ name.`,
   brio ftp-transfer --to-user me --to-password-file pw ftp://a.example.com/f ftp://b.example.com/f`,
 		Args: wantArgs(2, 2, "FROM-URL and TO-URL"),
 	}
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		enumVar(f, &o.fxp, "fxp", "auto", []string{"auto", "only", "never"}, "let the servers exchange the file directly: `WHEN`")
+		o.addText(f)
+	})
 	o.add(c)
 	flagGroup(c, "Transfer", func(f *pflag.FlagSet) {
-		enumVar(f, &o.fxp, "fxp", "auto", []string{"auto", "only", "never"}, "let the servers exchange the file directly: `WHEN`")
 		durationVar(f, &o.fxpTimeout, "fxp-timeout", 15*time.Second, "wait at most `DURATION` for the servers to find each other")
 		f.BoolVar(&o.fxpClear, "fxp-clear-data", false, "allow a direct transfer between TLS sessions in clear")
+	})
+	flagGroup(c, "Login", func(f *pflag.FlagSet) {
 		f.StringVar(&o.fromUser, "from-user", "", "log in to the source as `NAME`")
 		f.StringVar(&o.fromPassword, "from-password", "", "log in to the source with `PASSWORD`")
 		f.StringVar(&o.fromPassFile, "from-password-file", "", "read the password for the source from `FILE`")
 		f.StringVar(&o.toUser, "to-user", "", "log in to the destination as `NAME`")
 		f.StringVar(&o.toPassword, "to-password", "", "log in to the destination with `PASSWORD`")
 		f.StringVar(&o.toPassFile, "to-password-file", "", "read the password for the destination from `FILE`")
-		o.addText(f)
 		secretFlag(f, "from-password")
 		secretFlag(f, "to-password")
 	})

@@ -2,6 +2,7 @@ package ftpx
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -51,20 +52,29 @@ func (s *Session) Close() error {
 }
 
 // Do runs op, and again while its failure is [Temporary] and attempts are left.
-// attempt counts from zero.
+// attempt counts from zero. A server that could never be reached is not tried
+// again: more likely its address is wrong.
 func (s *Session) Do(ctx context.Context, op func(c *Client, attempt int) error) error {
 	for attempt := 0; ; attempt++ {
 		c, err := s.Client(ctx)
+		reached := s.cost > 0 || saidSomething(err)
 		if err == nil {
 			err = op(c, attempt)
 		}
-		if err == nil || attempt >= s.Retry.Times || !Temporary(err) || ctx.Err() != nil {
+		if err == nil || attempt >= s.Retry.Times || !reached || !Temporary(err) || ctx.Err() != nil {
 			return err
 		}
 		if !s.Retry.wait(ctx, attempt, err) {
 			return err
 		}
 	}
+}
+
+// saidSomething reports whether err came from a server rather than from the way
+// to it.
+func saidSomething(err error) bool {
+	var reply *ReplyError
+	return errors.As(err, &reply) || errors.Is(err, ErrTruncated)
 }
 
 // wait sleeps before the next attempt, and reports whether there is one.
