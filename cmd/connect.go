@@ -111,7 +111,6 @@ func runConnect(ctx context.Context, e *env, o *connectOptions, args []string) e
 	if err := o.events.open(e); err != nil {
 		return err
 	}
-	defer o.events.close()
 	t := &connector{e: e, o: o, cfg: cfg}
 	if t.proxies, err = o.parseProxies(); err != nil {
 		return err
@@ -374,7 +373,6 @@ func (t *connector) talk(ctx context.Context, a address) error {
 	}
 	c, times, err := t.openFor(ctx, a, t.o.retry)
 	if err != nil {
-		t.o.events.send("error", errorObjectOf(err, statusOf(err)))
 		return closeConversation(v, err)
 	}
 	t.e.verbosef("connected to %s from %s in %.3f ms", peerOf(c), c.LocalAddr(), ms(times.total))

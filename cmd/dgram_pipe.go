@@ -120,14 +120,10 @@ func (p *dgramPipe) open(ctx context.Context, args []string) (end func(), err er
 		return nil, err
 	}
 	if p.s, err = p.o.connect(ctx, a, cfg); err != nil {
-		_ = p.o.events.close() // the first error says more
 		return nil, err
 	}
 	close(p.known)
-	return func() {
-		_ = p.s.Close()        // everything has been sent
-		_ = p.o.events.close() // its failures are given up
-	}, nil
+	return func() { _ = p.s.Close() }, nil // everything has been sent
 }
 
 // sendStdin sends stdin once there is somebody to send it to.

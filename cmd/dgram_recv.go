@@ -87,14 +87,12 @@ func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*so
 	}
 	s, err := o.listen(ctx, a, cfg)
 	if err != nil {
-		_ = o.events.close() // the first error says more
 		return nil, nil, err
 	}
 	done, err := o.ready(e, &o.readyFlags, s)
 	end := func() {
 		done()
-		_ = s.Close()        // only receives
-		_ = o.events.close() // its failures are given up
+		_ = s.Close() // only receives
 	}
 	if err != nil {
 		end()

@@ -113,7 +113,6 @@ func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []strin
 	if err := o.events.open(e); err != nil {
 		return err
 	}
-	defer o.events.close()
 	for _, t := range targets {
 		t.open(ctx, cfg)
 		defer t.close()
@@ -390,12 +389,12 @@ func (o *dgramSendOptions) finish(e *env, targets []*sending, err error) error {
 			continue
 		}
 		failed++
-		o.events.send("error", errorObjectOf(t.err, statusOf(t.err)))
 		if first == nil {
 			first = t.err
-		} else {
-			e.report(t.err, statusOf(t.err))
+			continue
 		}
+		o.events.send("error", errorObjectOf(t.err, statusOf(t.err)))
+		e.report(t.err, statusOf(t.err))
 	}
 	if err == nil && failed > 0 && failed < len(targets) {
 		return &failure{err: first, status: statusPartial}

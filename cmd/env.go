@@ -42,6 +42,7 @@ type env struct {
 	started bool           // the command's own code has begun
 	emitted int            // JSON objects written to stdout
 	origins origins        // where each setting came from
+	events  *events        // of --events, nil without it
 
 	results map[*cobra.Command][]any // values of the types that commands emit
 }

@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -26,11 +27,13 @@ func (v *events) addFlag(f *pflag.FlagSet) {
 	f.StringVar(&v.spec, "events", "", "write events as JSON lines: json, json:FD or json:FILE (`WHERE`; default stderr)")
 }
 
-// open opens the place that --events names. The caller closes v.
+// open opens the place that --events names. The end of the run closes it, after
+// the last event.
 func (v *events) open(e *env) error {
 	if v.spec == "" {
 		return nil
 	}
+	e.events = v
 	kind, where, _ := strings.Cut(v.spec, ":")
 	if kind != "json" {
 		return usagef("--events: unknown form %q; it is json, json:FD or json:FILE", v.spec)
@@ -55,11 +58,26 @@ func (v *events) open(e *env) error {
 	return nil
 }
 
-func (v *events) close() error {
-	if v.c == nil {
-		return nil
+// An exitEvent is the last one of a run.
+type exitEvent struct {
+	Status status `json:"status"`
+}
+
+// endEvents sends the last events of the run, if it had any: the failure, and
+// the exit status.
+func (e *env) endEvents(err error, s status) {
+	v := e.events
+	if v == nil {
+		return
 	}
-	return v.c.Close()
+	var f *failure
+	if err != nil && s < statusSignal && !(errors.As(err, &f) && f.silent) {
+		v.send("error", errorObjectOf(err, s))
+	}
+	v.send("exit", exitEvent{s})
+	if v.c != nil {
+		_ = v.c.Close() // events that cannot be written are given up
+	}
 }
 
 // on reports whether somebody listens, for events that cost something to make.

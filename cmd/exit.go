@@ -145,16 +145,19 @@ func (e *env) finish(c *cobra.Command, err error, sig os.Signal) int {
 		e.cmd = c
 	}
 	if n, ok := sig.(syscall.Signal); ok {
+		e.endEvents(err, statusSignal+status(n))
 		raise(n)
 		return int(statusSignal) + int(n)
 	}
 	if err == nil {
+		e.endEvents(nil, statusOK)
 		return int(statusOK)
 	}
 	if !e.started {
 		err = asUsage(err)
 	}
 	s := statusOf(err)
+	e.endEvents(err, s)
 	if s == statusPipe {
 		raise(sigPipe)
 		return int(s)

@@ -142,7 +142,6 @@ func runListen(ctx context.Context, e *env, o *listenOptions, args []string) err
 	if err := o.events.open(e); err != nil {
 		return err
 	}
-	defer o.events.close()
 	access, err := o.access.load()
 	if err != nil {
 		return err

@@ -158,7 +158,6 @@ func pipeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) err
 	if err := o.events.open(e); err != nil {
 		return err
 	}
-	defer o.events.close()
 	talk, err := o.pipe.open(e, &o.events)
 	if err != nil {
 		return err

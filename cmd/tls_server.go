@@ -111,7 +111,6 @@ func runTLSServer(ctx context.Context, e *env, o *tlsServerOptions, args []strin
 	if err := o.events.open(e); err != nil {
 		return err
 	}
-	defer o.events.close()
 	l, where, err := o.listen(ctx, args)
 	if err != nil {
 		return err

@@ -174,7 +174,20 @@ brio help json COMMAND prints the JSON Schema of what a command emits.
 
 Commands whose stdout carries data (connect, listen, tls-client ...) tell what
 happens with --events json, json:FD or json:FILE: one object an event, with
-"event" and "time" first.
+"event" and "time" first. Members of the events:
+  listening   address port path family
+  resolved    name addrs ms
+  attempt     n addr ms ok kind            (the try to connect to one address)
+  connected   id local remote family ms dns_ms connect_ms attempts options
+  accepted    id local remote peer
+  handshake   what was negotiated
+  half_close  id dir                       (our half has ended)
+  peer_eof    id stdin_eof                 (the peer's half has)
+  chunk_eof   id trailer
+  datagram    from to len truncated
+  closed      id sent received elapsed_ms error
+  error       kind op target errno message hints exit
+  exit        status                       (always the last)
 `
 
 const configTopic = `Settings come from, in this order: the flag, the environment (brio help
