@@ -98,6 +98,7 @@ func runTLSClient(ctx context.Context, e *env, o *tlsClientOptions, args []strin
 		return err
 	}
 	defer d.done()
+	d.probing = o.probe
 	switch {
 	case o.scan:
 		return scanTLS(ctx, e, d)
@@ -124,7 +125,7 @@ func probeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) er
 	}
 	r := d.report(link, time.Since(start))
 	if link.conn != nil && cannotTalk(err) {
-		d.addRaw(ctx, r)
+		d.addRaw(ctx, link, r)
 	}
 	switch {
 	case o.showCerts:

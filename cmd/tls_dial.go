@@ -62,6 +62,7 @@ type tlsDialer struct {
 	context *tlsx.Context
 	socket  socket.Config
 	proxies []socket.Proxy
+	probing bool // the report shows all there is to see
 	done    func()
 }
 
@@ -245,7 +246,9 @@ func (d *tlsDialer) explain(f *failure) error {
 	)
 	switch {
 	case errors.As(f.err, &verdict):
-		f.hint("see every fault: brio tls-client --probe %s", d.target)
+		if !d.probing {
+			f.hint("see every fault: brio tls-client --probe %s", d.target)
+		}
 		if words := wordsOf(verdict.Result); words != "" {
 			f.hint("put up with it: --allow %s; or with anything: --insecure", words)
 		}

@@ -107,7 +107,7 @@ func newPeerCertificate(der []byte) peerCertificate {
 }
 
 // addRaw lets the prober ask a server that crypto/tls can not talk to.
-func (d *tlsDialer) addRaw(ctx context.Context, r *tlsReport) {
+func (d *tlsDialer) addRaw(ctx context.Context, l *tlsLink, r *tlsReport) {
 	conn, _, err := d.raw(ctx)
 	if err != nil {
 		return
@@ -121,8 +121,9 @@ func (d *tlsDialer) addRaw(ctx context.Context, r *tlsReport) {
 		return
 	}
 	r.Raw = raw
-	if len(r.chain) == 0 {
+	if len(r.chain) == 0 && len(raw.Chain) > 0 {
 		r.setChain(raw.Chain)
+		r.Verify = l.conn.Judge(raw.Chain)
 	}
 }
 

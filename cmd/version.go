@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/brio-net/brio/pkg/tlsx"
 )
 
 // version is set when a release is built: -ldflags "-X .../cmd.version=1.2.3".
@@ -51,7 +53,7 @@ func runVersion(e *env) error {
 
 func buildVersion() versionInfo {
 	v := versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		TLS: "Go crypto/tls " + strings.TrimPrefix(runtime.Version(), "go"), Modules: []moduleInfo{}}
+		TLS: tlsx.Version(), Modules: []moduleInfo{}}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v

@@ -122,6 +122,9 @@ func TestBrokenServers(t *testing.T) {
 			if len(report.Certificates) == 0 || report.Authenticated && b.code < 0 {
 				t.Errorf("%d certificates, authenticated %v; want some", len(report.Certificates), report.Authenticated)
 			}
+			if b.code < 0 && (report.Verify == nil || len(report.Verify.Faults) == 0 && b.name == "bad URI in SAN") {
+				t.Errorf("no verdict on the unauthenticated chain in %s", o.stdout)
+			}
 			if b.faults == nil {
 				return
 			}

@@ -124,7 +124,7 @@ func (c *Conn) AwaitAcceptance(ctx context.Context) error {
 	if err := c.Handshake(ctx); err != nil {
 		return err
 	}
-	if !c.client || c.request == nil || c.tc.ConnectionState().Version != tls.VersionTLS13 {
+	if !c.client || c.requested() == nil || c.tc.ConnectionState().Version != tls.VersionTLS13 {
 		return nil
 	}
 	return c.awaitTicket(ctx)

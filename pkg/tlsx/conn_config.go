@@ -66,7 +66,7 @@ func (c *Conn) clientCertificate(r *tls.CertificateRequestInfo) (*tls.Certificat
 	for _, s := range r.SignatureSchemes {
 		req.SignatureSchemes = append(req.SignatureSchemes, SignatureSchemeName(uint16(s)))
 	}
-	c.request = req
+	c.setRequest(req)
 	for i := range c.ctx.identities {
 		if r.SupportsCertificate(&c.ctx.identities[i]) == nil {
 			return &c.ctx.identities[i], nil
@@ -76,6 +76,19 @@ func (c *Conn) clientCertificate(r *tls.CertificateRequestInfo) (*tls.Certificat
 		return &c.ctx.identities[0], nil
 	}
 	return &tls.Certificate{}, nil
+}
+
+func (c *Conn) setRequest(r *CertificateRequest) {
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	c.request = r
+}
+
+// requested returns what the server asked for, nil when it did not.
+func (c *Conn) requested() *CertificateRequest {
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	return c.request
 }
 
 func rawName(raw []byte) string {

@@ -66,12 +66,25 @@ func (c *Conn) leaf() (*Certificate, error) {
 // judge verifies the chain once. The caller holds peerMu.
 func (c *Conn) judge() *VerifyResult {
 	if c.verdict == nil {
-		c.verdict = Verify(c.chain, c.verifyOptions())
-		if len(c.ctx.cfg.Allow) > 0 {
-			c.verdict.Allow(c.ctx.cfg.Allow...)
-		}
+		c.verdict = c.verify(c.chain)
 	}
 	return c.verdict
+}
+
+func (c *Conn) verify(chain [][]byte) *VerifyResult {
+	r := Verify(chain, c.verifyOptions())
+	if len(c.ctx.cfg.Allow) > 0 {
+		r.Allow(c.ctx.cfg.Allow...)
+	}
+	return r
+}
+
+// Judge verifies a chain that came another way, by [ProbeRaw] say, as if the
+// peer of this connection had sent it. That proves nothing about the peer.
+func (c *Conn) Judge(chain [][]byte) *VerifyResult {
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	return c.verify(chain)
 }
 
 func (c *Conn) verifyOptions() VerifyOptions {

@@ -47,7 +47,7 @@ func (c *Conn) Info() Info {
 		ECHAccepted:   cs.ECHAccepted,
 		OCSPStaple:    len(cs.OCSPResponse),
 		SCTs:          []SCT{},
-		Request:       c.request,
+		Request:       c.requested(),
 		Hello:         c.hello,
 		Tickets:       c.sessions.count(),
 		BytesSent:     c.wire.sent.Load(),

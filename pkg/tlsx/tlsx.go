@@ -100,4 +100,4 @@ func enumValue(what string, names []string, s string) (int, error) {
 }
 
 // Version names the TLS implementation and its version.
-func Version() string { return "Go crypto/tls " + runtime.Version() }
+func Version() string { return "Go crypto/tls " + strings.TrimPrefix(runtime.Version(), "go") }
