@@ -85,8 +85,8 @@ func TestKeyLog(t *testing.T) {
 	}
 }
 
-// TestOCSPStaple covers the response that a server sends with its certificate.
-func TestOCSPStaple(t *testing.T) {
+// TestStapleInHandshake covers the response that a server sends with its certificate.
+func TestStapleInHandshake(t *testing.T) {
 	ca, cc, sc := good(t)
 	dir := ca.files(sc.Identities[0])
 	sc = tlsx.Config{Certificate: dir + "/cert.pem", Key: dir + "/key.pem", OCSPStaple: []byte("not a response")}

@@ -100,7 +100,6 @@ type prober struct {
 	hello  rawHello
 	stopAt stopPoint
 	result RawResult
-	keys   *rawKeys // of TLS 1.3, once there
 	sum    transcript
 }
 
