@@ -181,7 +181,7 @@ func unknownType(s string) *failure {
 	if near := nearest(strings.ToUpper(s), typeNames()); near != "" {
 		f.hint("did you mean %s?", near)
 	} else {
-		f.hint("a type without name is written TYPEnnn")
+		f.hint("a type without name is written TYPEnnn, up to TYPE65535")
 	}
 	return f
 }
