@@ -237,10 +237,33 @@ const (
 // copyBuffers holds buffers of copySize.
 var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
+// fileCopySize is the size of the buffer before a file, where each write costs
+// more than the cache that a large buffer spoils.
+const fileCopySize = 1 << 20
+
+// buffer returns a buffer for this pair of ends.
+func (p *pump) buffer() (buf []byte, release func()) {
+	if isFile(p.dst) {
+		return make([]byte, fileCopySize), func() {}
+	}
+	b := copyBuffers.Get().(*[copySize]byte)
+	return b[:], func() { copyBuffers.Put(b) }
+}
+
+// isFile reports whether end is a regular file.
+func isFile(end any) bool {
+	f, ok := end.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode().IsRegular()
+}
+
 // copy moves the bytes through a buffer.
 func (p *pump) copy(ctx context.Context) error {
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
+	buf, release := p.buffer()
+	defer release()
 	src, dst := p.filters()
 	for !p.full() {
 		if ctx.Err() != nil {
