@@ -56,9 +56,11 @@ func newListenCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "listen ADDRESS",
 		Short: "accept connections: pipe them to stdin and stdout, to a command, or to another address",
-		Long: `Listens on a TCP port or a UNIX socket and joins one connection (or with -k, one
-after the other) to stdin and stdout. A service such as --exec, --forward or
---echo takes the place of stdin and stdout and serves connections side by side.
+		Long: `Listens on a TCP port or a UNIX socket and joins one connection to stdin and
+stdout. With -k it joins one after the other to stdout, and does not read stdin.
+A service such as --exec, --forward or --echo takes the place of stdin and stdout
+and serves connections side by side; so does -o FILE with {id}, {host}, {port} or
+{time} in the name, which gives each connection a file of its own.
 
 ADDRESS is PORT (all interfaces), HOST:PORT, unix:PATH, unix:@NAME, or fd:N for a
 listening socket that brio was started with. Without ADDRESS the first socket of
@@ -139,6 +141,9 @@ func runListen(ctx context.Context, e *env, o *listenOptions, args []string) err
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.checkService(e.cmd); err != nil {
+		return err
+	}
 	if err := o.events.open(e); err != nil {
 		return err
 	}
@@ -210,6 +215,7 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 		return nil, "", usagef("listen accepts TCP and UNIX connections, not %s://", a.scheme).hint("datagrams: brio dgram recv; TLS: brio tls-server")
 	}
 	network, target := a.dialTarget()
+	cfg.Options = bulkOptions(a, cfg.Options)
 	l, err := socket.Listen(ctx, network, target, cfg)
 	if err != nil {
 		return nil, "", o.explain(err, a)

@@ -28,6 +28,7 @@ type server struct {
 	slots    chan struct{} // one for each connection that may be open; nil: any number
 	wg       sync.WaitGroup
 	accepted int64
+	short    bool // it has been told that descriptors are short
 	failed   atomic.Int64
 	light    *socket.EchoServer // nil unless o.light
 	cut      atomic.Bool        // connections are ended from here
@@ -203,7 +204,7 @@ func (s *server) accept(ctx context.Context) (*socket.Conn, error) {
 		case id == socket.ConnectionAborted:
 			continue // it had given up waiting
 		case id == socket.TooManyFiles || id == socket.NoBufferSpace:
-			s.e.verbosef("%v; waiting %v", err, wait)
+			s.tellShort(err)
 		default:
 			return nil, at(s.where, socket.Describe(err).Err)
 		}
@@ -211,6 +212,14 @@ func (s *server) accept(ctx context.Context) (*socket.Conn, error) {
 		case <-time.After(wait):
 		case <-ctx.Done():
 		}
+	}
+}
+
+// tellShort says once why nobody is let in for the moment.
+func (s *server) tellShort(err error) {
+	if !s.short {
+		s.short = true
+		s.e.note("%s; connections wait until others end", socket.Reason(socket.Describe(err).Err))
 	}
 }
 

@@ -6,10 +6,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/brio-net/brio/pkg/socket"
 )
@@ -22,6 +26,46 @@ func (o *listenOptions) piped() bool {
 // perConnection reports whether every connection has an output file of its own.
 func (o *listenOptions) perConnection() bool { return o.outputs != "" }
 
+// serviceFlags are the flags of pipeFlags that each service heeds; the pipe heeds
+// all of them.
+func serviceFlags(name string) []string {
+	switch name {
+	case "exec", "sh":
+		return nil
+	case "forward":
+		return []string{"idle-timeout", "hexdump", "rate"}
+	case "send", "chargen":
+		return []string{"idle-timeout", "read-timeout", "write-timeout", "max-bytes", "half-close", "after-stdin-eof", "after-peer-eof"}
+	case "broker":
+		return []string{"idle-timeout", "read-timeout", "write-timeout"}
+	}
+	return []string{"idle-timeout", "read-timeout", "write-timeout", "max-bytes"}
+}
+
+// checkService refuses a flag that the service does not heed: nothing is to be
+// ignored in silence.
+func (o *listenOptions) checkService(c *cobra.Command) error {
+	service := ""
+	for _, name := range []string{"exec", "sh", "forward", "echo", "discard", "chargen", "send", "broker"} {
+		if c.Flags().Changed(name) {
+			service = name
+		}
+	}
+	if service == "" {
+		return nil
+	}
+	heeded := serviceFlags(service)
+	all := &cobra.Command{}
+	new(pipeFlags).add(all)
+	var err error
+	all.Flags().VisitAll(func(f *pflag.Flag) {
+		if c.Flags().Changed(f.Name) && !slices.Contains(heeded, f.Name) && f.Name != "no-stdin" && f.Name != "recv-only" {
+			err = usagef("--%s has no effect with --%s", f.Name, service)
+		}
+	})
+	return err
+}
+
 // service is what the flags say to do with connections. finish ends it, and may
 // be called twice.
 func (o *listenOptions) service(e *env) (serve service, finish func() error, err error) {
@@ -31,8 +75,7 @@ func (o *listenOptions) service(e *env) (serve service, finish func() error, err
 		_, err = o.child.argv()
 		return o.execService(e), finish, err
 	case o.forward != "":
-		serve, err = o.forwardService(e)
-		return serve, finish, err
+		return o.forwardService(e)
 	case o.echo:
 		return o.plain(socket.Echo), finish, nil
 	case o.discard:
@@ -191,15 +234,19 @@ func peerEnviron(c *socket.Conn) []string {
 }
 
 // forwardService joins every connection with one to the address of --forward.
-func (o *listenOptions) forwardService(e *env) (service, error) {
+func (o *listenOptions) forwardService(e *env) (service, func() error, error) {
 	a, err := parseAddress(o.forward, useConnect)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d := dialFlags{ip: o.ip, connectTimeout: o.connectTimeout}
 	cfg, err := d.config()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	filters := conversation{e: e, flags: &o.pipe}
+	if err := filters.openFilters(); err != nil {
+		return nil, nil, err
 	}
 	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
 		far, err := d.dial(ctx, a, cfg)
@@ -207,8 +254,10 @@ func (o *listenOptions) forwardService(e *env) (service, error) {
 			return socket.PipeResult{}, err
 		}
 		defer far.Close()
-		there, back, err := socket.Relay(ctx, c.NetConn(), far.NetConn(), socket.RelayOptions{Idle: o.pipe.idle})
+		there, back, err := socket.Relay(ctx, c.NetConn(), far.NetConn(), socket.RelayOptions{
+			Idle: o.pipe.idle, FilterAtoB: filters.tap(ctx, ">"), FilterBtoA: filters.tap(ctx, "<"),
+		})
 		e.debugf("%s: %d bytes there, %d back", peerName(c), there, back)
 		return socket.PipeResult{Sent: back, Received: there}, o.explainPump(err, c)
-	}, nil
+	}, filters.close, nil
 }

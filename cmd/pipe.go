@@ -374,6 +374,22 @@ func (v *conversation) filter(ctx context.Context, found *socket.Expect) func(io
 	}
 }
 
+// tap returns what stands in one direction of a relay, or nil.
+func (v *conversation) tap(ctx context.Context, mark string) func(io.Writer) io.Writer {
+	if v.dump == nil && v.flags.rate == 0 {
+		return nil
+	}
+	return func(w io.Writer) io.Writer {
+		if v.dump != nil {
+			w = v.dump.Tap(w, mark)
+		}
+		if v.flags.rate > 0 {
+			w = socket.Rate(ctx, w, v.flags.rate)
+		}
+		return w
+	}
+}
+
 // startProgress shows progress unless that would disturb a terminal in use.
 func (v *conversation) startProgress(target string) *progress {
 	if v.e.progress == "auto" && (v.class == socket.TerminalInput || v.e.outIsTerminal() || v.events.on()) {

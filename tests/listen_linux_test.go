@@ -604,3 +604,56 @@ func TestListenTenThousandConnections(t *testing.T) {
 		t.Errorf("%d idle connections take %d KiB", n, kib)
 	}
 }
+
+// Short of descriptors, brio waits until connections end; it neither ends nor
+// floods stderr.
+func TestListenShortOfDescriptors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "port")
+	dir := brioDir(t)
+	p := startProgram(t, func(c *exec.Cmd) { c.Env = append(c.Env, "PATH="+dir+":"+os.Getenv("PATH")) },
+		"sh", "-c", "ulimit -n 24; exec brio listen -k "+anyPort+" --echo --port-file "+file)
+	p.portFile = file
+	conns := make([]net.Conn, 40)
+	for i := range conns {
+		conns[i] = p.dial() // the kernel takes them all
+		io.WriteString(conns[i], "x")
+	}
+	p.running()
+	served := 0
+	for _, c := range conns {
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if n, _ := c.Read(make([]byte, 1)); n == 1 {
+			served++
+		}
+		c.Close() // which makes room for another one
+	}
+	if served != len(conns) {
+		t.Errorf("%d of %d connections were served", served, len(conns))
+	}
+	if got := p.stderr.String(); strings.Count(got, "\n") > 1 {
+		t.Errorf("stderr is %q", got)
+	}
+}
+
+// Not more connections are served at the same time than --max-conns says; the
+// others wait.
+func TestListenMaxConns(t *testing.T) {
+	p := startProgram(t, nil, "brio", "listen", "-k", anyPort, "--echo", "--max-conns", "1", "--max-accepts", "2")
+	a, b := p.dial(), p.dial()
+	io.WriteString(a, "a")
+	io.WriteString(b, "b")
+	if _, err := io.ReadFull(a, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	b.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := b.Read(make([]byte, 1)); n != 0 || !os.IsTimeout(err) {
+		t.Errorf("the second was served beside the first: %d, %v", n, err)
+	}
+	a.Close()
+	b.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if n, err := b.Read(make([]byte, 1)); n != 1 {
+		t.Errorf("the second was not served after the first: %v", err)
+	}
+	b.Close()
+	p.ends(0, "", "")
+}
