@@ -2,13 +2,15 @@ package socket
 
 import (
 	"net"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // acceptInherits says that a connection has the options of its listener.
 const acceptInherits = true
+
+// soLinger is the option for whole seconds; SO_LINGER counts in ticks.
+const soLinger = unix.SO_LINGER_SEC
 
 var sysOptions = [...]sysOption{
 	{name: "reuse-address", kinds: kindInternet, level: unix.SOL_SOCKET, option: unix.SO_REUSEADDR},
@@ -25,17 +27,6 @@ var sysOptions = [...]sysOption{
 	{name: "dscp", kinds: kindInternet, level: unix.IPPROTO_IP, option: unix.IP_TOS, level6: unix.IPPROTO_IPV6, option6: unix.IPV6_TCLASS, shift: 2},
 	{name: "ttl", kinds: kindInternet, level: unix.IPPROTO_IP, option: unix.IP_TTL, level6: unix.IPPROTO_IPV6, option6: unix.IPV6_UNICAST_HOPS},
 	{name: "fast-open", kinds: kindTCP, level: unix.IPPROTO_TCP, option: unix.TCP_FASTOPEN},
-}
-
-func setLinger(fd uintptr, d time.Duration) error {
-	return unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER_SEC, linger(d))
-}
-
-func linger(d time.Duration) *unix.Linger {
-	if d < 0 {
-		return &unix.Linger{}
-	}
-	return &unix.Linger{Onoff: 1, Linger: int32((d + time.Second - 1) / time.Second)}
 }
 
 // setDevice binds by index; the system has no call that takes a name.

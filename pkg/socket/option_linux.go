@@ -1,13 +1,14 @@
 package socket
 
 import (
-	"time"
-
 	"golang.org/x/sys/unix"
 )
 
 // acceptInherits says that a connection has the options of its listener.
 const acceptInherits = true
+
+// soLinger is the option for whole seconds.
+const soLinger = unix.SO_LINGER
 
 var sysOptions = [...]sysOption{
 	{name: "reuse-address", kinds: kindInternet, level: unix.SOL_SOCKET, option: unix.SO_REUSEADDR},
@@ -32,17 +33,6 @@ var sysOptions = [...]sysOption{
 	{name: "defer-accept", kinds: kindTCP, level: unix.IPPROTO_TCP, option: unix.TCP_DEFER_ACCEPT},
 	{name: "free-bind", kinds: kindInternet, level: unix.IPPROTO_IP, option: unix.IP_FREEBIND},
 	{name: "transparent", kinds: kindInternet, level: unix.IPPROTO_IP, option: unix.IP_TRANSPARENT, level6: unix.IPPROTO_IPV6, option6: unix.IPV6_TRANSPARENT},
-}
-
-func setLinger(fd uintptr, d time.Duration) error {
-	return unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, linger(d))
-}
-
-func linger(d time.Duration) *unix.Linger {
-	if d < 0 {
-		return &unix.Linger{}
-	}
-	return &unix.Linger{Onoff: 1, Linger: int32((d + time.Second - 1) / time.Second)}
 }
 
 func setDevice(fd uintptr, _ socketInfo, name string) error {

@@ -20,9 +20,18 @@ func setBytes(fd uintptr, level, option int, v []byte) error {
 	return unix.SetsockoptString(int(fd), level, option, string(v))
 }
 
+// setLinger sets the linger time; a negative one switches it off.
+func setLinger(fd uintptr, d time.Duration) error {
+	l := unix.Linger{}
+	if d >= 0 {
+		l = unix.Linger{Onoff: 1, Linger: int32((d + time.Second - 1) / time.Second)}
+	}
+	return unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, soLinger, &l)
+}
+
 // getLinger returns the linger time, negative when it is off.
 func getLinger(fd uintptr) (time.Duration, error) {
-	l, err := unix.GetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER)
+	l, err := unix.GetsockoptLinger(int(fd), unix.SOL_SOCKET, soLinger)
 	switch {
 	case err != nil:
 		return 0, err

@@ -38,6 +38,8 @@ type Proxy struct {
 	Password string
 }
 
+var errProxyURL = errors.New("proxy: want KIND://[USER:PASSWORD@]HOST[:PORT]")
+
 // ParseProxy reads KIND://[USER[:PASSWORD]@]HOST[:PORT]. Without a kind it is
 // socks5h; without a port 1080, and 8080 for http.
 func ParseProxy(s string) (Proxy, error) {
@@ -47,7 +49,7 @@ func ParseProxy(s string) (Proxy, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return Proxy{}, fmt.Errorf("proxy: %w", errors.Unwrap(err)) // without the URL, which may hold a password
+		return Proxy{}, errProxyURL // the cause would show what may be a password
 	}
 	p := Proxy{Kind: ProxyKind(u.Scheme), User: u.User.Username()}
 	p.Password, _ = u.User.Password()
@@ -59,8 +61,11 @@ func ParseProxy(s string) (Proxy, error) {
 	default:
 		return Proxy{}, fmt.Errorf("proxy: unknown kind %q; it is one of http, socks4, socks4a, socks5, socks5h", u.Scheme)
 	}
-	if u.Hostname() == "" || (u.Path != "" && u.Path != "/") {
-		return Proxy{}, fmt.Errorf("proxy: want KIND://[USER:PASSWORD@]HOST[:PORT]")
+	if u.Path != "" && u.Path != "/" {
+		return Proxy{}, errProxyURL
+	}
+	if _, err := ParseHost(u.Hostname()); err != nil {
+		return Proxy{}, fmt.Errorf("proxy: %w", err)
 	}
 	if u.Port() != "" {
 		port = u.Port()

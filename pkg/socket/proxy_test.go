@@ -326,3 +326,46 @@ func FuzzReadProxyHeader(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseProxy(f *testing.F) {
+	f.Add("socks5://user:password@[::1]:1080")
+	f.Add("h:1")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := socket.ParseProxy(s)
+		if err != nil {
+			return
+		}
+		again, err := socket.ParseProxy(p.String())
+		if err != nil || again.Kind != p.Kind || again.Address != p.Address {
+			t.Errorf("%q: %+v became %+v, %v", s, p, again, err)
+		}
+	})
+}
+
+// Whatever a proxy answers, the handshake ends, and takes no more than the
+// longest header there can be.
+func FuzzProxyAnswer(f *testing.F) {
+	for _, answer := range []string{"HTTP/1.1 200 Fine\r\n\r\nrest", "\x05\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50", "\x00\x5a\x00\x00\x00\x00\x00\x00"} {
+		for kind := range byte(5) {
+			f.Add(kind, []byte(answer))
+		}
+	}
+	f.Fuzz(func(t *testing.T, kind byte, answer []byte) {
+		p := socket.Proxy{Kind: []socket.ProxyKind{socket.Socks4, socket.Socks4a, socket.Socks5, socket.Socks5h, socket.HTTPProxy}[kind%5], Address: "p:1", User: "u"}
+		c := &scripted{Reader: bytes.NewReader(answer)}
+		err := socket.ThroughProxies(t.Context(), c, []socket.Proxy{p}, "192.0.2.1:80", nil)
+		if e, ok := errors.AsType[*socket.ProxyError](err); err != nil && !ok {
+			t.Errorf("error is %T %v", err, e)
+		}
+	})
+}
+
+// A scripted connection answers with what was written before.
+type scripted struct {
+	net.Conn
+	*bytes.Reader
+}
+
+func (s *scripted) Read(b []byte) (int, error)    { return s.Reader.Read(b) }
+func (s *scripted) Write(b []byte) (int, error)   { return len(b), nil }
+func (s *scripted) SetDeadline(t time.Time) error { return nil }
