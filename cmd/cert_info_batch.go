@@ -143,46 +143,79 @@ func (s *certSession) readCases(ctx context.Context, r io.Reader, queue chan<- c
 }
 
 // eachCase calls do for the cases of an object with a member "testcases", of an
-// array, or of a sequence of objects.
+// array, or of a sequence of objects. It holds one case at a time.
 func eachCase(r *bufio.Reader, do func(*batchCase) error) error {
+	head, _ := r.Peek(4096) // a shorter input is no error
 	d := json.NewDecoder(r)
+	head = bytes.TrimLeft(head, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(head, []byte("[")):
+		return eachElement(d, do)
+	case bytes.HasPrefix(head, []byte("{")) && bytes.Contains(head, []byte(`"testcases"`)):
+		return eachOfSuite(d, do)
+	}
 	for {
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err == io.EOF {
+		c := &batchCase{}
+		if err := d.Decode(c); err == io.EOF {
 			return nil
 		} else if err != nil {
-			return usagef("not JSON: %w", err)
+			return notCases(err)
 		}
-		if err := casesOf(bytes.TrimSpace(raw), do); err != nil {
+		if err := do(c); err != nil {
 			return err
 		}
 	}
 }
 
-func casesOf(raw []byte, do func(*batchCase) error) error {
-	var list []json.RawMessage
-	if raw[0] == '[' {
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return usagef("not cases: %w", err)
-		}
-	} else {
-		var file struct {
-			Testcases []json.RawMessage `json:"testcases"`
-		}
-		if err := json.Unmarshal(raw, &file); err != nil {
-			return usagef("not a case: %w", err)
-		}
-		if list = file.Testcases; list == nil {
-			list = []json.RawMessage{raw}
-		}
+func notCases(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return usagef("not JSON: %w", err)
 	}
-	for _, one := range list {
+	return usagef("not a case: %w", err)
+}
+
+// eachElement reads an array of cases.
+func eachElement(d *json.Decoder, do func(*batchCase) error) error {
+	if t, err := d.Token(); err != nil {
+		return notCases(err)
+	} else if t != json.Delim('[') {
+		return usagef("the cases are not an array")
+	}
+	for d.More() {
 		c := &batchCase{}
-		if err := json.Unmarshal(one, c); err != nil {
-			return usagef("not a case: %w", err)
+		if err := d.Decode(c); err != nil {
+			return notCases(err)
 		}
 		if err := do(c); err != nil {
 			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return notCases(err)
+	}
+	return nil
+}
+
+// eachOfSuite reads an object whose member "testcases" holds the cases.
+func eachOfSuite(d *json.Decoder, do func(*batchCase) error) error {
+	if _, err := d.Token(); err != nil {
+		return notCases(err)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return notCases(err)
+		}
+		if key == "testcases" {
+			if err := eachElement(d, do); err != nil {
+				return err
+			}
+			continue
+		}
+		var skip json.RawMessage
+		if err := d.Decode(&skip); err != nil {
+			return notCases(err)
 		}
 	}
 	return nil

@@ -150,8 +150,12 @@ func (s *certSession) loadTrust() error {
 	return s.expectName()
 }
 
-// loadRoots reads the trusted certificates; nil means the system's.
+// loadRoots reads the trusted certificates, where they are needed; nil means
+// the system's.
 func (s *certSession) loadRoots() error {
+	if !s.o.verdictWanted() && !s.o.aia {
+		return nil
+	}
 	files, dir := s.o.trust.places()
 	if len(files) == 0 && dir == "" {
 		return nil
@@ -429,6 +433,10 @@ type certOutcome struct {
 
 // run looks at all targets at once and prints them in order.
 func (s *certSession) run(ctx context.Context, targets []string) error {
+	if len(targets) == 1 {
+		r, err := s.look(ctx, targets[0])
+		return s.show(&r, err, false)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make([]chan certOutcome, len(targets))
@@ -460,12 +468,12 @@ func (s *certSession) print(ctx context.Context, results []chan certOutcome) err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		err := s.show(&out.result, out.err, len(results) > 1)
+		err := s.show(&out.result, out.err, true)
 		if err == nil {
 			continue
 		}
 		st := statusOf(err)
-		if st == statusPipe || st == statusLocalIO || len(results) == 1 {
+		if st == statusPipe || st == statusLocalIO {
 			return err
 		}
 		if failed++; failed == 1 {

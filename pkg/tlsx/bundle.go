@@ -24,22 +24,36 @@ type Bundle struct {
 	Parents []int
 	// Findings concern a bundle that is to be one chain.
 	Findings []BundleFinding
+
+	children   [][]int
+	duplicates []bool
+	signatures int // that may still be checked
+	pairs      int // that may still be compared
 }
 
-// maxBundleSearch bounds the certificates whose signatures are checked to find
-// their issuers; larger bundles go by names and key identifiers.
-const maxBundleSearch = 64
+// Finding issuers stops at so many signatures checked and pairs compared: a
+// peer can send many certificates of one name. Beyond the first limit, names
+// and key identifiers decide; beyond the second, issuers are missing.
+const (
+	maxBundleSignatures = 128
+	maxBundlePairs      = 1 << 20
+	maxBundleDepth      = 256
+)
 
 // NewBundle finds out how the certificates hang together. The first one is
 // taken for the end of a chain when it is not a CA.
 func NewBundle(certs []*Certificate) *Bundle {
-	b := &Bundle{Certificates: certs, Parents: make([]int, len(certs)), Findings: []BundleFinding{}}
+	b := &Bundle{Certificates: certs, Parents: make([]int, len(certs)), Findings: []BundleFinding{},
+		children: make([][]int, len(certs)), duplicates: make([]bool, len(certs)), signatures: maxBundleSignatures, pairs: maxBundlePairs}
 	bySubject := make(map[string][]int, len(certs))
 	for i, c := range certs {
 		bySubject[c.Subject.canonical] = append(bySubject[c.Subject.canonical], i)
 	}
 	for i, c := range certs {
-		b.Parents[i] = b.parentOf(i, c, bySubject[c.Issuer.canonical])
+		p := b.parentOf(i, c, bySubject[c.Issuer.canonical])
+		if b.Parents[i] = p; p >= 0 && p != i {
+			b.children[p] = append(b.children[p], i)
+		}
 	}
 	b.findDuplicates()
 	if len(certs) > 0 && !certs[0].IsCA() && !certs[0].SelfSigned() {
@@ -53,11 +67,14 @@ func (b *Bundle) parentOf(i int, c *Certificate, candidates []int) int {
 		return i
 	}
 	for _, j := range candidates {
+		if b.pairs--; b.pairs < 0 {
+			return -1
+		}
 		p := b.Certificates[j]
 		if j == i || p.Equal(c) || likelyIssued(p, c) != CodeOK && !p.ext.invalid && !c.ext.invalid {
 			continue
 		}
-		if len(b.Certificates) > maxBundleSearch || c.CheckSignature(&p.PublicKey) == nil {
+		if b.signatures--; b.signatures < 0 || c.CheckSignature(&p.PublicKey) == nil {
 			return j
 		}
 	}
@@ -72,6 +89,7 @@ func (b *Bundle) findDuplicates() {
 	seen := make(map[string]int, len(b.Certificates))
 	for i, c := range b.Certificates {
 		if first, ok := seen[string(c.Raw)]; ok {
+			b.duplicates[i] = true
 			b.add("duplicate", i, "certificate %d is the same as certificate %d", i+1, first+1)
 			continue
 		}
@@ -85,12 +103,16 @@ func (b *Bundle) findOrder() {
 	path := b.Chain(0)
 	last := path[len(path)-1]
 	for n, i := range path {
-		if n > 0 && i != n && !b.isDuplicate(i) {
+		if n > 0 && i != n && !b.duplicates[i] {
 			b.add("wrong-order", i, "certificate %d should be at place %d", i+1, n+1)
 		}
 	}
+	inPath := make([]bool, len(b.Certificates))
+	for _, i := range path {
+		inPath[i] = true
+	}
 	for i := range b.Certificates {
-		if !slices.Contains(path, i) && !b.isDuplicate(i) {
+		if !inPath[i] && !b.duplicates[i] {
 			b.add("extra", i, "certificate %d does not belong to the chain", i+1)
 		}
 	}
@@ -103,17 +125,13 @@ func (b *Bundle) findOrder() {
 	}
 }
 
-func (b *Bundle) isDuplicate(i int) bool {
-	return slices.ContainsFunc(b.Findings, func(f BundleFinding) bool { return f.Kind == "duplicate" && f.Index == i })
-}
-
 // Chain returns the indexes from a certificate to the last issuer in the
 // bundle.
 func (b *Bundle) Chain(i int) []int {
 	path := []int{i}
 	for {
 		p := b.Parents[i]
-		if p < 0 || p == i || slices.Contains(path, p) {
+		if p < 0 || p == i || len(path) > maxBundleDepth || slices.Contains(path, p) {
 			return path
 		}
 		path = append(path, p)
@@ -142,22 +160,14 @@ func (b *Bundle) Roots() []int {
 }
 
 func (b *Bundle) markBelow(i int, seen []bool) {
-	if seen[i] {
-		return
-	}
-	seen[i] = true
-	for _, k := range b.Children(i) {
-		b.markBelow(k, seen)
+	for todo := []int{i}; len(todo) > 0; {
+		i, todo = todo[len(todo)-1], todo[:len(todo)-1]
+		if !seen[i] {
+			seen[i] = true
+			todo = append(todo, b.children[i]...)
+		}
 	}
 }
 
 // Children returns the certificates that certificate i issued.
-func (b *Bundle) Children(i int) []int {
-	var kids []int
-	for k, p := range b.Parents {
-		if p == i && k != i {
-			kids = append(kids, k)
-		}
-	}
-	return kids
-}
+func (b *Bundle) Children(i int) []int { return b.children[i] }

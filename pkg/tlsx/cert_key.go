@@ -113,6 +113,9 @@ func (k *PublicKey) decodeOpaque(b []byte, size, bits int) bool {
 // limit. It bounds the work a hostile certificate can ask for.
 const maxRSABits = 16384
 
+// maxDSASubgroup bounds the order of a DSA key's generator, in bits.
+const maxDSASubgroup = 512
+
 func (k *PublicKey) decodeRSA(b []byte) {
 	seq, err := parseDER(b, tagSequence)
 	if err != nil {
@@ -220,7 +223,7 @@ func (k *PublicKey) decodeDSA(params der, b []byte) {
 	key := &dsa.PublicKey{Y: bigInt(y.content)}
 	key.P, key.Q, key.G = bigInt(pqg[0].content), bigInt(pqg[1].content), bigInt(pqg[2].content)
 	k.Bits, k.qBits = key.P.BitLen(), key.Q.BitLen()
-	if key.P.Sign() <= 0 || key.Q.Sign() <= 0 || key.G.Sign() <= 0 || key.Y.Sign() <= 0 || k.Bits > maxRSABits || k.qBits > k.Bits {
+	if key.P.Sign() <= 0 || key.Q.Sign() <= 0 || key.G.Sign() <= 0 || key.Y.Sign() <= 0 || k.Bits > maxRSABits || k.qBits > maxDSASubgroup {
 		k.Problem = "DSA key: numbers out of range"
 		return
 	}

@@ -50,6 +50,7 @@ type RevokedCertificate struct {
 	InvalidSince Time
 
 	issuer []GeneralName // of an indirect list; nil means the list's issuer
+	before int           // index of the entry before with this serial number, from 1
 }
 
 // ReasonName returns the word of RFC 5280, section 5.3.1, for a reason code.
@@ -228,7 +229,7 @@ func hasDirName(list []GeneralName, n Name) bool {
 var ErrNotCRL = errors.New("not a certificate revocation list")
 
 // maxCRL bounds the size of a list that is read.
-const maxCRL = 256 << 20
+const maxCRL = 64 << 20
 
 // ParseCRL reads a DER encoded revocation list. Departures from the standard
 // are in Defects; an error wraps [ErrNotCRL]. The result aliases raw.
@@ -346,7 +347,7 @@ func (c *CRL) parseLists(d *der, bad *defects) error {
 
 func (c *CRL) parseEntries(list tlv, bad *defects) error {
 	d := list.inside()
-	c.bySerial = make(map[string][]int)
+	c.bySerial = make(map[string]int)
 	var issuer []GeneralName
 	for !d.empty() {
 		v, err := d.want(tagSequence)
@@ -367,9 +368,9 @@ func (c *CRL) parseEntries(list tlv, bad *defects) error {
 			}
 			c.entryExtensions(&r, parseExtensions(exts, bad), &issuer, bad)
 		}
-		r.issuer = issuer
-		c.bySerial[string(serial.content)] = append(c.bySerial[string(serial.content)], len(c.Revoked))
+		r.issuer, r.before = issuer, c.bySerial[string(serial.content)]
 		c.Revoked = append(c.Revoked, r)
+		c.bySerial[string(serial.content)] = len(c.Revoked)
 	}
 	return nil
 }
@@ -475,8 +476,8 @@ func parseIDP(e *Extension, issuer Name, bad *defects) (*issuingDistPoint, error
 
 // find returns the entry for c, or nil.
 func (l *CRL) find(c *Certificate) *RevokedCertificate {
-	for _, i := range l.bySerial[string(c.serial)] {
-		r := &l.Revoked[i]
+	for i := l.bySerial[string(c.serial)]; i > 0; i = l.Revoked[i-1].before {
+		r := &l.Revoked[i-1]
 		if r.issuer == nil && l.Issuer.Equal(c.Issuer) || r.issuer != nil && hasDirName(r.issuer, c.Issuer) {
 			return r
 		}

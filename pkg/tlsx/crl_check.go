@@ -281,7 +281,7 @@ func (v *verifier) crlIssuerTrusted(c *Certificate) bool {
 	if v.parent != nil {
 		return false
 	}
-	w := &verifier{o: v.o, roots: v.roots, now: v.now, maxDepth: v.maxDepth, level: v.level, leaf: c, untrusted: v.untrusted, parent: v}
+	w := &verifier{o: v.o, roots: v.roots, now: v.now, maxDepth: v.maxDepth, level: v.level, leaf: c, untrusted: v.untrusted, parent: v, checked: v.checked}
 	w.run()
 	return len(w.faults) == 0 && w.top().Equal(v.top())
 }

@@ -23,6 +23,7 @@ type verifier struct {
 	numUntrusted int // the first so many certificates of chain are the peer's
 	faults       []Fault
 	ocsp         *OCSPStatus
+	checked      map[[2]*Certificate]error // signatures, by subject and issuer
 }
 
 // maxFaults bounds the list of faults of one chain.
@@ -477,7 +478,13 @@ func (v *verifier) checkSignature(c, issuer *Certificate, depth int) {
 		v.fault(CodeUnableToDecodeIssuerPublicKey, issuerDepth, issuer.PublicKey.Problem)
 		return
 	}
-	if err := c.CheckSignature(&issuer.PublicKey); err != nil {
+	pair := [2]*Certificate{c, issuer}
+	err, known := v.checked[pair]
+	if !known {
+		err = c.CheckSignature(&issuer.PublicKey)
+		v.checked[pair] = err
+	}
+	if err != nil {
 		v.fault(CodeCertSignatureFailure, depth, err.Error())
 	}
 }

@@ -288,7 +288,8 @@ func VerifyCertificate(leaf *Certificate, o VerifyOptions) *VerifyResult {
 }
 
 func newVerifier(leaf *Certificate, roots *Store, o *VerifyOptions) *verifier {
-	v := &verifier{o: o, roots: roots, now: o.Time, maxDepth: o.MaxDepth, level: o.SecurityLevel, leaf: leaf, untrusted: o.Untrusted}
+	v := &verifier{o: o, roots: roots, now: o.Time, maxDepth: o.MaxDepth, level: o.SecurityLevel, leaf: leaf, untrusted: o.Untrusted,
+		checked: make(map[[2]*Certificate]error)}
 	if v.now.IsZero() {
 		v.now = time.Now()
 	}
