@@ -34,7 +34,7 @@ type CRL struct {
 	critical           oid // an unknown critical extension of the list or an entry
 	hasCritical        bool
 	freshest, invalid  bool
-	bySerial           map[string][]int
+	bySerial           map[string]int // index of the last entry with it, from 1
 	rawAKID, rawIDP    []byte
 	hasNext            bool
 }
