@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,7 +103,7 @@ func schemaOf(t reflect.Type, seen []reflect.Type) *schema {
 	}
 	switch {
 	case marshals[json.Marshaler](t):
-		return &schema{}
+		return schemaOfZero(t)
 	case marshals[encoding.TextMarshaler](t):
 		return &schema{Type: "string"}
 	}
@@ -128,6 +129,31 @@ func schemaOf(t reflect.Type, seen []reflect.Type) *schema {
 		return &schema{}
 	}
 	return &schema{Type: "integer"}
+}
+
+// schemaOfZero describes a type that writes itself, by what its zero value says:
+// the members of an object. What it may hold besides is left open.
+func schemaOfZero(t reflect.Type) *schema {
+	doc, err := json.Marshal(reflect.Zero(t).Interface())
+	if err != nil {
+		return &schema{}
+	}
+	n, err := parseNode(doc)
+	if err != nil || n.list || len(n.keys) == 0 {
+		return &schema{}
+	}
+	s := &schema{Type: "object"}
+	for i, key := range n.keys {
+		value := &schema{}
+		if _, err := strconv.ParseFloat(n.nodes[i].leaf, 64); err == nil {
+			value.Type = "number"
+		} else if n.nodes[i].leaf != "" {
+			value.Type = "string"
+		}
+		s.Properties = append(s.Properties, property{key, value})
+		s.Required = append(s.Required, key)
+	}
+	return s
 }
 
 func marshals[T any](t reflect.Type) bool {
