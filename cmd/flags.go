@@ -153,12 +153,6 @@ func sizeVar(f *pflag.FlagSet, p *int64, name string, value int64, usage string)
 	f.Var((*sizeValue)(p), name, usage)
 }
 
-// sizeVarP is sizeVar with a shorthand.
-func sizeVarP(f *pflag.FlagSet, p *int64, name, short string, value int64, usage string) {
-	*p = value
-	f.VarP((*sizeValue)(p), name, short, usage)
-}
-
 type sizeValue int64
 
 func (v *sizeValue) Type() string   { return "size" }

@@ -46,7 +46,6 @@ func (p painter) dim(s string) string    { return p.wrap("2", s) }
 func (p painter) red(s string) string    { return p.wrap("31", s) }
 func (p painter) green(s string) string  { return p.wrap("32", s) }
 func (p painter) yellow(s string) string { return p.wrap("33", s) }
-func (p painter) cyan(s string) string   { return p.wrap("36", s) }
 
 // paint is the painter for stdout.
 func (e *env) paint() painter { return painter(e.colours(e.stdout)) }
