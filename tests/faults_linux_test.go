@@ -1,0 +1,196 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/brio-net/brio/tests/faults"
+)
+
+// sayer accepts connections on the loopback, sends text to each and closes it.
+func sayer(t *testing.T, text string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = c.Write([]byte(text)) // the proxy may have had enough
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func streamProxy(t *testing.T, target string, cfg faults.Stream) string {
+	t.Helper()
+	p, err := faults.NewStream(target, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p.Addr()
+}
+
+// A stream that breaks is told by the status, and everything that arrived
+// before is on stdout.
+func TestConnectThroughBrokenNetworks(t *testing.T) {
+	text := strings.Repeat("0123456789abcdef", 4096)
+	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(text), text)
+	for name, tt := range map[string]struct {
+		said    string
+		fault   faults.Stream
+		flags   []string
+		status  int
+		stdout  string
+		message string
+	}{
+		"delayed and cut in pieces": {text, faults.Stream{Piece: 4000, Delay: time.Millisecond}, nil, 0, text, ""},
+		"chunked in pieces":         {chunked, faults.Stream{Piece: 3, After: 600, Fault: faults.None}, []string{"--chunked-in"}, 0, text, ""},
+		"chunked and truncated":     {chunked, faults.Stream{After: 20000, Fault: faults.Truncate}, []string{"--chunked-in"}, 7, text[:20000-len("10000\r\n")], "ended"},
+		"stalled":                   {text, faults.Stream{After: 100, Fault: faults.Stall}, []string{"--idle-timeout", "300ms"}, 5, text[:100], "idle"},
+		"stalled for good":          {text, faults.Stream{After: 100, Fault: faults.Stall}, []string{"--timeout", "500ms"}, 5, text[:100], "time-out of the whole run"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := streamProxy(t, sayer(t, tt.said), tt.fault)
+			argv := append([]string{"brio", "connect", "--no-stdin", addr}, tt.flags...)
+			startProgram(t, nil, argv...).ends(tt.status, tt.stdout, tt.message)
+		})
+	}
+}
+
+// A reset may take bytes with it, but never without a word.
+func TestConnectReset(t *testing.T) {
+	addr := streamProxy(t, sayer(t, strings.Repeat("x", 100000)), faults.Stream{After: 50000, Fault: faults.Reset})
+	p := startProgram(t, nil, "brio", "connect", "--no-stdin", addr)
+	if s := p.status(); s != 7 || !strings.Contains(p.stderr.String(), "connection reset by peer") {
+		t.Errorf("status %d, stderr %q", s, p.stderr.String())
+	}
+}
+
+// TLS that ends without close_notify is truncated, whatever the TCP below says.
+func TestTLSTruncated(t *testing.T) {
+	openssl := needTool(t, "openssl")
+	dir := t.TempDir()
+	cert := dir + "/cert.pem"
+	if out, err := exec.Command(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+		"-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", cert+".key", "-out", cert).CombinedOutput(); err != nil {
+		t.Fatalf("openssl: %v: %s", err, out)
+	}
+	port := dir + "/port"
+	server := startProgram(t, func(c *exec.Cmd) { c.Stdin = bytes.NewReader(bytes.Repeat([]byte("y\n"), 100000)) },
+		"brio", "tls-server", "127.0.0.1:0", "--port-file", port, "--certificate", cert, "--key", cert+".key", "-qq")
+	server.portFile = port
+	target := "127.0.0.1:" + server.place()
+	addr := streamProxy(t, target, faults.Stream{After: 60000, Fault: faults.Truncate})
+	p := startProgram(t, nil, "brio", "tls-client", addr, "--ca-file", cert, "--no-stdin")
+	if s := p.status(); s != 7 {
+		t.Errorf("status %d, want 7; stderr %q", s, p.stderr.String())
+	}
+	if n := len(p.stdout.String()); n == 0 || n > 60000 {
+		t.Errorf("%d bytes arrived of the 60000 that passed", n)
+	}
+}
+
+// Every name is answered, rightly and once, through a network that loses,
+// doubles, swaps and truncates.
+func TestDNSThroughBrokenNetworks(t *testing.T) {
+	var names, want strings.Builder
+	zone := map[string]string{}
+	for i := range 300 {
+		name, addr := fmt.Sprintf("n%d.example.", i), fmt.Sprintf("192.0.2.%d", i%250)
+		zone[name] = addr
+		fmt.Fprintln(&names, name)
+		fmt.Fprintln(&want, addr)
+	}
+	server := nameServer(t, zone)
+	for name, cfg := range map[string]faults.Datagrams{
+		"loss":      {Drop: 12, DropQuery: 15},
+		"doubles":   {Double: 2},
+		"swaps":     {Swap: 3},
+		"truncated": {Truncate: 6},
+		"all":       {Drop: 17, Double: 5, Swap: 11, Truncate: 23, Delay: 100 * time.Microsecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxy, err := faults.NewDatagram(server, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { proxy.Close() })
+			startProgram(t, stdinText(names.String()), "brio", "dns-query", "@"+proxy.Addr(), "--short", "-f", "-", "--try-timeout", "1", "--repeat", "10").
+				ends(0, want.String(), "")
+		})
+	}
+}
+
+// nameServer answers for the addresses of zone over UDP.
+func nameServer(t *testing.T, zone map[string]string) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, from, err := c.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if reply := answerA(buf[:n], zone); reply != nil {
+				_, _ = c.WriteTo(reply, from) // a lost reply is a lost reply
+			}
+		}
+	}()
+	return c.LocalAddr().String()
+}
+
+// A listener that has no descriptors left keeps serving whom it has, says so,
+// and accepts again when there are some.
+func TestListenOutOfDescriptors(t *testing.T) {
+	server := startProgram(t, nil, "sh", "-c", fmt.Sprintf("ulimit -n 24; exec %s/brio listen -k --echo 127.0.0.1:0 --port-file %s", brioDir(t), t.TempDir()+"/port"))
+	server.portFile = server.cmd.Args[2][strings.LastIndex(server.cmd.Args[2], " ")+1:]
+	var conns []net.Conn
+	for range 40 {
+		conns = append(conns, server.dial())
+	}
+	time.Sleep(300 * time.Millisecond)
+	echo(t, conns[0])
+	for _, c := range conns[1:] {
+		c.Close()
+	}
+	echo(t, server.dial())
+	if n := len(server.stderr.String()); n == 0 || n > 2000 {
+		t.Errorf("stderr has %d bytes; want a word and no more: %.300s", n, server.stderr.String())
+	}
+}
+
+func echo(t *testing.T, c net.Conn) {
+	t.Helper()
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("ping")); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 4)
+	if _, err := c.Read(buf); err != nil || string(buf) != "ping" {
+		t.Fatalf("echoed %q, %v", buf, err)
+	}
+}
