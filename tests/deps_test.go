@@ -176,6 +176,25 @@ func TestFilesAreTidy(t *testing.T) {
 	})
 }
 
+// The top of the tree holds what CONTRIBUTING.md says, and nothing by accident.
+func TestTop(t *testing.T) {
+	c := exec.Command("git", "ls-tree", "--name-only", "HEAD")
+	c.Dir = ".."
+	out, err := c.Output()
+	if err != nil {
+		t.Skipf("no repository: %v", err)
+	}
+	known := []string{
+		".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "go.mod", "go.sum", "main.go",
+		"cmd", "completions", "docs", "examples", "internal", "man", "packaging", "pkg", "tests",
+	}
+	for _, name := range strings.Fields(string(out)) {
+		if !slices.Contains(known, name) {
+			t.Errorf("%s has no place at the top", name)
+		}
+	}
+}
+
 // eachFile calls look for the Go files that are no tests, with paths from the top.
 func eachFile(t *testing.T, look func(path string, f *ast.File)) {
 	t.Helper()
