@@ -24,7 +24,7 @@ values. For bash the package bash-completion must be installed.`,
 	c.RunE = e.run(func(_ context.Context, args []string) error {
 		return WriteCompletion(c.Root(), args[0], e.out)
 	})
-	return exits(c)
+	return exits(c, statusLine{statusLocalIO, ""})
 }
 
 // WriteCompletion writes the completion script of root for shell: bash, zsh,

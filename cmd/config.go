@@ -206,8 +206,8 @@ func (e *env) readConfig() (*configFile, error) {
 		path = configPath()
 	}
 	if _, err := os.Stat(path); err != nil {
-		if !wanted && (path == "" || errors.Is(err, fs.ErrNotExist)) {
-			return nil, nil
+		if !wanted && (path == "" || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
+			return nil, nil // also where HOME is still that of the user who gave up his rights
 		}
 		return nil, usagef("configuration file %s: %w", path, plainCause(err))
 	}

@@ -186,7 +186,7 @@ func newConfigInitCmd(e *env) *cobra.Command {
 		return runConfigInit(e, c.Root(), e.wantedConfigPath(), force)
 	})
 	setAnnotation(c, annotAboutConfig, "init")
-	return exits(c)
+	return exits(c, statusLine{statusLocalIO, "the file exists, or cannot be written"})
 }
 
 func runConfigInit(e *env, root *cobra.Command, path string, force bool) error {

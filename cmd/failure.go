@@ -63,10 +63,14 @@ func exitWith(s status) error {
 	return &failure{err: errors.New(s.text()), status: s, silent: true}
 }
 
-// asUsage makes an error that came before the command's own code one of usage.
+// asUsage makes an error that came before the command's own code one of usage,
+// unless it is that help could not be written.
 func asUsage(err error) error {
-	var f *failure
-	if errors.As(err, &f) {
+	var (
+		f   *failure
+		out *outputError
+	)
+	if errors.As(err, &f) || errors.As(err, &out) || errors.Is(err, errStdoutGone) {
 		return err
 	}
 	return &failure{err: err, status: statusUsage, kind: "usage"}

@@ -77,17 +77,18 @@ itself. No name that a server sends leads out of the directory.`,
 		f.BoolVar(&o.serverSum, "server-checksum", false, "compare with the checksum that the server computes, when it offers that")
 	})
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runFTPGet(ctx, e, o, args) })
-	return ftpExits(results(e, answers(c), ftpFile{}))
+	return ftpExits(results(e, answers(c), ftpFile{}), statusLine{statusPartial, "some files failed"})
 }
 
-// ftpExits documents the statuses of the commands that move files.
-func ftpExits(c *cobra.Command) *cobra.Command {
-	return exits(c, statusLine{statusNotFound, "no such host or remote file (550)"}, statusLine{statusRefused, ""},
+// ftpExits documents the statuses of the commands that talk FTP, and those that
+// only some of them have.
+func ftpExits(c *cobra.Command, more ...statusLine) *cobra.Command {
+	return exits(c, append(more, statusLine{statusNotFound, "no such host or remote file (550)"}, statusLine{statusRefused, ""},
 		statusLine{statusUnreachable, ""}, statusLine{statusBroken, "connection broken, or another size than announced"},
 		statusLine{statusDenied, "login refused (530)"}, statusLine{statusHandshake, "TLS handshake failed"},
 		statusLine{statusVerify, "certificate or checksum does not verify"},
 		statusLine{statusServer, "the server answered with another failure (4xx, 5xx)"},
-		statusLine{statusProtocol, ""}, statusLine{statusPartial, "some files failed"})
+		statusLine{statusProtocol, ""})...)
 }
 
 func runFTPGet(ctx context.Context, e *env, o ftpGetOptions, args []string) error {

@@ -57,7 +57,7 @@ of its dialects. Lines that make no sense are shown as they are, with "?" for a 
 	c.RunE = e.run(func(ctx context.Context, args []string) error {
 		return e.eachItem(ctx, args, "at least one URL", func(arg string) error { return runFTPLs(ctx, e, o, arg) })
 	})
-	return ftpExits(results(e, answers(c, "short"), ftpListing{}))
+	return ftpExits(results(e, answers(c, "short"), ftpListing{}), statusLine{statusPartial, "some directories failed"})
 }
 
 func runFTPLs(ctx context.Context, e *env, o ftpLsOptions, arg string) error {

@@ -71,7 +71,7 @@ whole; with --atomic the file has its name only when it is complete.`,
 	c.RunE = e.run(func(ctx context.Context, args []string) error {
 		return runFTPPut(ctx, e, o, args[:len(args)-1], args[len(args)-1])
 	})
-	return ftpExits(results(e, answers(c), ftpFile{}))
+	return ftpExits(results(e, answers(c), ftpFile{}), statusLine{statusPartial, "some files failed"})
 }
 
 func runFTPPut(ctx context.Context, e *env, o ftpPutOptions, files []string, target string) error {

@@ -26,7 +26,7 @@ func newHelpCmd(e *env) *cobra.Command {
 		},
 	}
 	c.RunE = func(c *cobra.Command, args []string) error { return runHelp(e, c, args) }
-	return exits(c)
+	return exits(c, statusLine{statusLocalIO, ""})
 }
 
 func runHelp(e *env, c *cobra.Command, args []string) error {

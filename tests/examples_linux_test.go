@@ -18,21 +18,25 @@ import (
 	"github.com/brio-net/brio/internal/docs"
 )
 
-// insideVar says to TestExamples that it runs in the world it has made, where
-// its value is the path of brio's directory.
-const insideVar = "BRIO_TEST_EXAMPLES"
+// insideVar says to a test that it runs in the world it has asked for, where its
+// value is the path of brio's directory.
+const insideVar = "BRIO_TEST_WORLD"
 
 // Every example of the help works when it is pasted into a shell. The examples
 // name example.com and addresses that exist nowhere, so they run in namespaces
 // of their own: there every address is this machine's, and servers that answer
 // for all names stand on the usual ports.
-func TestExamples(t *testing.T) {
+func TestExamples(t *testing.T) { inWorld(t, insideExamples) }
+
+// inWorld runs the test that calls it once more, in a process with namespaces of
+// its own, and there inside.
+func inWorld(t *testing.T, inside func(*testing.T)) {
 	if os.Getenv(insideVar) != "" {
-		insideExamples(t)
+		inside(t)
 		return
 	}
 	if testing.Short() {
-		t.Skip("runs every example")
+		t.Skip("runs some hundred commands")
 	}
 	needTool(t, "ip")
 	needTool(t, "bash")
@@ -40,8 +44,8 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := "^TestExamples$"
-	if f := flag.Lookup("test.run").Value.String(); strings.HasPrefix(f, "TestExamples/") {
+	run := "^" + t.Name() + "$"
+	if f := flag.Lookup("test.run").Value.String(); strings.HasPrefix(f, t.Name()+"/") {
 		run = f
 	}
 	c := exec.Command(self, "-test.run="+run, "-test.v", "-test.timeout=5m")
@@ -145,6 +149,10 @@ func (w *world) directory(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	secretFile(t, dir, w.files["cert.pem"])
 	return dir
 }
 

@@ -152,7 +152,7 @@ func (w *world) certify(t *testing.T) {
 	for name, text := range map[string][]byte{
 		"ca.pem": ca, "root.pem": ca, "clients.pem": ca,
 		"cert.pem": cert, "server.pem": cert, "chain.pem": append(cert, ca...),
-		"key.pem": private, "server.key": private,
+		"key.pem": private, "server.key": private, "expired.pem": block("CERTIFICATE", w.expired.Certificate[0]),
 	} {
 		w.files[name] = text
 	}
@@ -319,6 +319,15 @@ func answerTo(q *dns.Msg) *dns.Msg {
 	name := m.Question[0].Name
 	soa := record(name + " 300 SOA ns.example.com. host.example.com. 1 3600 600 86400 60")
 	if strings.HasPrefix(name, "no") {
+		m.Rcode = dns.RcodeNameError
+		m.Ns = []dns.RR{soa}
+		return m
+	}
+	if strings.HasPrefix(name, "servfail.") || strings.HasPrefix(name, "67.") {
+		m.Rcode = dns.RcodeServerFailure
+		return m
+	}
+	if strings.HasPrefix(name, "66.") {
 		m.Rcode = dns.RcodeNameError
 		m.Ns = []dns.RR{soa}
 		return m
