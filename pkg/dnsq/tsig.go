@@ -52,12 +52,10 @@ func tsigAlgorithm(name string) (string, error) {
 	switch name = strings.TrimSuffix(strings.ToLower(name), "."); name {
 	case "":
 		return dns.HmacSHA256, nil
-	case "hmac-md5", "hmac-md5.sig-alg.reg.int":
-		return dns.HmacMD5, nil
 	case "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512":
 		return name + ".", nil
 	}
-	return "", fmt.Errorf("TSIG algorithm %q is not one of hmac-sha256, hmac-sha224, hmac-sha384, hmac-sha512, hmac-sha1, hmac-md5", name)
+	return "", fmt.Errorf("TSIG algorithm %q is not one of hmac-sha256, hmac-sha224, hmac-sha384, hmac-sha512, hmac-sha1", name)
 }
 
 // sign packs m with a TSIG record and returns its MAC.

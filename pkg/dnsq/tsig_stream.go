@@ -2,7 +2,6 @@ package dnsq
 
 import (
 	"crypto/hmac"
-	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -164,8 +163,6 @@ func findTSIG(b []byte) (*dns.TSIG, int, error) {
 // tsigHash is the hash of an algorithm that [tsigAlgorithm] knows.
 func tsigHash(alg string) func() hash.Hash {
 	switch alg {
-	case dns.HmacMD5:
-		return md5.New
 	case dns.HmacSHA1:
 		return sha1.New
 	case dns.HmacSHA224:

@@ -39,6 +39,11 @@ var validateCases = []struct {
 	{"a.wild.test.", dns.TypeA, dnsq.Secure, "", 0}, // NODATA at the wildcard
 	{"ent.test.", dns.TypeA, dnsq.Secure, "", 0},    // empty non-terminal
 	{"www.test.", dns.TypeMX, dnsq.Secure, "", 0},   // NODATA
+	{"test.", dns.TypeANY, dnsq.Secure, "", 0},
+	{"www.bogus.test.", dns.TypeANY, dnsq.Bogus, "does not hold", 6},
+	{"www.nsec3.test.", dns.TypeDS, dnsq.Secure, "", 0},
+	{"a.b.dn.test.", dns.TypeMX, dnsq.Secure, "", 0}, // through DNAME to NXDOMAIN
+	{"x.www.test.", dns.TypeA, dnsq.Secure, "", 0},
 	{"gone.test.", dns.TypeA, dnsq.Secure, "", 0},   // NXDOMAIN
 	{"a.b.c.gone.test.", dns.TypeA, dnsq.Secure, "", 0},
 	{"nowhere.test.", dns.TypeA, dnsq.Secure, "", 0}, // alias to NXDOMAIN
