@@ -54,7 +54,8 @@ func runDNSBulk(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, pl
 	}
 	b := &o.modes.bulk
 	cfg := dnsq.BulkConfig{Window: b.window, Timeout: o.tryTimeout, Tries: o.repeat, Rate: b.rate, Ordered: !b.unordered,
-		Header: h, RandomCase: o.randomCase, Client: o.modes.client}
+		Header: h, RandomCase: o.randomCase, Client: o.modes.client,
+		Queue: o.queue && !o.ignoreCache && len(plan.servers) == 0} // @SERVER asks for the server's own word each time
 	if cfg.Servers, err = bulkServers(ctx, r.Servers()); err != nil {
 		return err
 	}
@@ -318,8 +319,8 @@ func (b *dnsBulkRun) writeSummary(sum dnsq.BulkSummary) {
 		}
 		return
 	}
-	fmt.Fprintf(b.e.err, "%s: %d names in %.1f s: %d answered, %d without reply, %d invalid; %d messages sent (%d again), %d received\n",
-		b.e.name(), sum.Questions, sum.ElapsedMS/1000, sum.Answered, sum.Failed, sum.Invalid, sum.Sent, sum.Retries, sum.Received)
+	fmt.Fprintf(b.e.err, "%s: %d names in %.1f s: %d answered, %d without reply, %d invalid; %d messages sent (%d again), %d received, %d saved by the queue\n",
+		b.e.name(), sum.Questions, sum.ElapsedMS/1000, sum.Answered, sum.Failed, sum.Invalid, sum.Sent, sum.Retries, sum.Received, sum.Cached)
 	for _, rcode := range slices.Sorted(maps.Keys(sum.Rcodes)) {
 		fmt.Fprintf(b.e.err, "%s: %s %d\n", b.e.name(), rcode, sum.Rcodes[rcode])
 	}

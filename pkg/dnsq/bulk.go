@@ -47,6 +47,10 @@ type BulkConfig struct {
 	// Header is how the questions are asked.
 	Header Header
 
+	// Queue asks equal questions once: while one is under way, and as long as its
+	// reply is valid. The replies kept are few enough not to grow with the input.
+	Queue bool
+
 	// RandomCase asks with letters of random case and demands them back (0x20),
 	// a defence against forgery.
 	RandomCase bool
@@ -76,6 +80,8 @@ type BulkResult struct {
 	Message []byte        // the reply in wire form, nil when Err is set
 	RTT     time.Duration // from the last sending to the reply
 	Tries   int           // how often the question was sent
+	Cached  bool          // the reply is that to an equal question
+	age     time.Duration // of a reply kept
 	Err     error         // no reply, or no valid question: see the package's errors
 	Resume  int64         // End of the last question up to which everything is done
 	viaTCP  bool
@@ -107,12 +113,14 @@ func (r *BulkResult) Answer() (*Answer, error) {
 	if err := m.Unpack(r.Message); err != nil {
 		return nil, &InvalidReplyError{1, err.Error()}
 	}
+	name, _ := ParseName(r.Name) // it was asked for, so both are good
+	name, _ = AbsoluteName(name)
 	if len(m.Question) == 0 { // a server that could not read the question
-		name, _ := AbsoluteName(r.Name) // it was asked for
 		m.Question = []dns.Question{{Name: name, Qtype: r.Type, Qclass: dns.ClassINET}}
 	}
+	restoreCase(m, name)
 	t := Timing{Query: r.RTT, Total: r.RTT, Size: len(r.Message), Sent: r.Tries, Received: 1, Transport: r.Transport()}
-	rep := &reply{msg: m, server: r.Server, timing: t, stored: time.Now()}
+	rep := &reply{msg: m, server: r.Server, timing: t, stored: time.Now().Add(-r.age), cached: r.Cached}
 	return newAnswer(rep, Options{Raw: r.Type == dns.TypeANY}, []string{m.Question[0].Name}), nil
 }
 
@@ -129,6 +137,7 @@ type BulkSummary struct {
 	Retries    int64            `json:"retries"`     // sendings after the first
 	Mismatched int64            `json:"mismatched"`  // replies that belonged to no question
 	Malformed  int64            `json:"malformed"`   // replies that could not be parsed
+	Cached     int64            `json:"cached"`      // answered by the reply to an equal question
 	OverTCP    int64            `json:"over_tcp"`    // questions that went on over TCP
 	Resume     int64            `json:"resume"`      // offset up to which the input is done
 	ElapsedMS  float64          `json:"elapsed_ms"`  // wall time
@@ -279,6 +288,9 @@ type bulk struct {
 	used     int          // of batch
 	eof      bool
 
+	queue  *bulkQueue // nil without
+	keyBuf [maxName + typeClass]byte
+
 	order  bulkOrder
 	sum    BulkSummary
 	res    BulkResult // the one given to emit
@@ -291,6 +303,9 @@ func newBulk(ctx context.Context, cfg BulkConfig, emit func(*BulkResult) error) 
 		order: newBulkOrder(), batch: make([]bulkPacked, 0, bulkAhead),
 	}
 	b.input.init()
+	if cfg.Queue {
+		b.queue = newBulkQueue()
+	}
 	if cfg.RandomCase {
 		b.input.mix = newBulkRand()
 	}

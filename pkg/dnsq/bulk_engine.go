@@ -35,6 +35,9 @@ type bulkSlot struct {
 	deadline time.Duration
 	failure  []byte // reply with SERVFAIL or the like, given when no server knows better
 	err      error  // what went wrong last
+
+	key       string         // in the queue; empty without
+	followers []bulkFollower // equal questions
 }
 
 // pump sends what may be sent, sets the timer, and ends the run when all is done.
@@ -90,14 +93,23 @@ func (b *bulk) begin(p *bulkPacked, server int) {
 	seq := b.order.add()
 	if p.Err != nil {
 		b.sum.Invalid++
-		b.deliver(seq, p, BulkResult{Err: p.Err})
+		b.deliver(seq, &p.BulkQuestion, BulkResult{Err: p.Err})
 		return
+	}
+	var key []byte
+	if b.queue != nil {
+		if key = p.appendKey(b.keyBuf[:0]); b.join(seq, p, key) {
+			return
+		}
 	}
 	i := b.free[len(b.free)-1]
 	b.free = b.free[:len(b.free)-1]
 	s := &b.slots[i]
-	*s = bulkSlot{seq: seq, active: true, server: server}
+	*s = bulkSlot{seq: seq, active: true, server: server, key: string(key)}
 	s.bulkPacked = *p
+	if b.queue != nil {
+		b.queue.flying[s.key] = i
+	}
 	b.servers[server].inflight++
 	b.send(i, server)
 }
@@ -257,7 +269,8 @@ func (b *bulk) giveUp(i uint16, err error) {
 	res := BulkResult{Server: srv, Tries: s.tries, viaTCP: s.tcp, Err: &ServerFailedError{srv, err}}
 	b.putBack(i)
 	b.sum.Failed++
-	b.deliver(s.seq, &s.bulkPacked, res)
+	b.deliver(s.seq, &s.BulkQuestion, res)
+	b.settle(s, res)
 }
 
 // received deals with a datagram.
@@ -341,12 +354,17 @@ func (b *bulk) finish(i uint16, msg []byte) {
 	srv, res := b.servers[s.server].Server, BulkResult{Message: msg, RTT: b.now - s.sent, viaTCP: s.tcp}
 	b.putBack(i)
 	b.sum.Answered++
+	b.countReply(msg)
+	res.Server, res.Tries = srv, s.tries
+	b.deliver(s.seq, &s.BulkQuestion, res)
+	b.settle(s, res)
+}
+
+func (b *bulk) countReply(msg []byte) {
 	b.sum.rcodes[msg[3]&0xf]++
 	if msg[3]&0xf == dns.RcodeSuccess && !wireHasAnswer(msg) {
 		b.sum.NoData++
 	}
-	res.Server, res.Tries = srv, s.tries
-	b.deliver(s.seq, &s.bulkPacked, res)
 }
 
 // putBack frees slot i. Its contents stay readable until the next begin.
@@ -359,9 +377,9 @@ func (b *bulk) putBack(i uint16) {
 }
 
 // deliver completes res and gives it, and those that waited for it, to emit.
-func (b *bulk) deliver(seq int64, p *bulkPacked, res BulkResult) {
-	res.Seq, res.Line, res.Name, res.Type = seq, p.Line, p.Name, p.Type
-	b.order.finished(seq, p.End)
+func (b *bulk) deliver(seq int64, q *BulkQuestion, res BulkResult) {
+	res.Seq, res.Line, res.Name, res.Type = seq, q.Line, q.Name, q.Type
+	b.order.finished(seq, q.End)
 	if !b.cfg.Ordered {
 		b.order.advance()
 		res.Resume = b.order.resume

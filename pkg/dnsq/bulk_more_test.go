@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,10 +153,53 @@ func TestBulkUnpredictable(t *testing.T) {
 	if _, sum, err := runBulk(t, bulkNames(4000), dnsq.BulkConfig{Servers: []dnsq.Server{srv}}); err != nil || sum.Answered != 4000 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(ports) < 3 {
 		t.Errorf("4000 questions from %d ports; want several", len(ports))
 	}
 	if len(steps) < 3000 {
 		t.Errorf("ids go on by %d different steps; want nearly as many as questions", len(steps))
+	}
+}
+
+// Equal questions are asked once, whether their reply is there already or not.
+func TestBulkQueue(t *testing.T) {
+	var asked atomic.Int32
+	srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		asked.Add(1)
+		if strings.HasPrefix(q.Question[0].Name, "slow") {
+			time.Sleep(20 * time.Millisecond) // shorter than the first retry
+		}
+		if strings.HasPrefix(q.Question[0].Name, "gone") {
+			m := new(dns.Msg).SetRcode(q, dns.RcodeNameError)
+			m.Ns = []dns.RR{newRR(t, "example. 60 SOA a. b. 1 1 1 1 60")}
+			_ = w.WriteMsg(m)
+			return
+		}
+		bulkEcho(w, q)
+	})
+	input := strings.Repeat("slow.example\nSLOW.example.\nfast.example\ngone.example\n", 500) + "slow.example AAAA\n"
+	for _, ordered := range []bool{false, true} {
+		asked.Store(0)
+		got, sum, err := runBulk(t, input, dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Queue: true, Ordered: ordered})
+		if err != nil || len(got) != 2001 || asked.Load() != 4 || sum.Cached != 1997 || sum.Rcodes["NXDOMAIN"] != 500 || sum.Resume != int64(len(input)) {
+			t.Errorf("ordered %v: %d results, %d questions sent, %+v, %v; want 2001 and 4", ordered, len(got), asked.Load(), sum, err)
+		}
+		for _, a := range got {
+			if (a.short == "") != strings.HasPrefix(a.name, "gone") && a.rcode != 0 {
+				t.Errorf("%+v", a)
+			}
+		}
+	}
+	asked.Store(0)
+	if _, sum, err := runBulk(t, "a.example\na.example\n", dnsq.BulkConfig{Servers: []dnsq.Server{srv}}); err != nil || asked.Load() != 2 {
+		t.Errorf("without queue: %d questions sent, %+v, %v; want 2", asked.Load(), sum, err)
+	}
+	// Each equal question has the failure of the one that was asked.
+	silent := bulkServe(t, func(dns.ResponseWriter, *dns.Msg) {})
+	got, sum, err := runBulk(t, "a.example\na.example\n", dnsq.BulkConfig{Servers: []dnsq.Server{silent}, Queue: true, Timeout: 50 * time.Millisecond, Tries: 2})
+	if err != nil || len(got) != 2 || sum.Failed != 2 || !errors.Is(got[1].err, dnsq.ErrNoReply) || sum.Sent != 2 {
+		t.Errorf("%v, %+v, %v; want two failures of one question", got, sum, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -30,7 +31,7 @@ func (r *BulkResult) AppendRecords(b []byte) []byte {
 	}
 	c := newWireChain(r.Message)
 	for rr, ok := c.next(); ok; rr, ok = c.next() {
-		b = appendNameText(b, r.Message, headerSize)
+		b = r.appendName(b)
 		b = append(b, '\t')
 		b = strconv.AppendUint(b, uint64(rr.ttl), 10)
 		b = append(b, '\t')
@@ -38,6 +39,18 @@ func (r *BulkResult) AppendRecords(b []byte) []byte {
 		b = append(b, '\t')
 		b = appendWireData(b, r.Message, rr)
 		b = append(b, '\n')
+	}
+	return b
+}
+
+// appendName appends the name asked for, absolute, with the case of letters as it
+// was given: the reply may have another.
+func (r *BulkResult) appendName(b []byte) []byte {
+	if r.Name == "" || !isASCII(r.Name) || strings.IndexByte(r.Name, '\\') >= 0 {
+		return appendNameText(b, r.Message, headerSize)
+	}
+	if b = append(b, r.Name...); r.Name[len(r.Name)-1] != '.' {
+		b = append(b, '.')
 	}
 	return b
 }

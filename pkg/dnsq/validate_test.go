@@ -44,7 +44,7 @@ var validateCases = []struct {
 	{"www.nsec3.test.", dns.TypeDS, dnsq.Secure, "", 0},
 	{"a.b.dn.test.", dns.TypeMX, dnsq.Secure, "", 0}, // through DNAME to NXDOMAIN
 	{"x.www.test.", dns.TypeA, dnsq.Secure, "", 0},
-	{"gone.test.", dns.TypeA, dnsq.Secure, "", 0},   // NXDOMAIN
+	{"gone.test.", dns.TypeA, dnsq.Secure, "", 0}, // NXDOMAIN
 	{"a.b.c.gone.test.", dns.TypeA, dnsq.Secure, "", 0},
 	{"nowhere.test.", dns.TypeA, dnsq.Secure, "", 0}, // alias to NXDOMAIN
 	{"gone.", dns.TypeA, dnsq.Secure, "", 0},
