@@ -123,6 +123,9 @@ func probeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) er
 	if err == nil && o.sessionOut != "" {
 		err = saveSession(ctx, link, o.sessionOut)
 	}
+	if o.handshakeOnly {
+		return err
+	}
 	r := d.report(link, time.Since(start))
 	if link.conn != nil && cannotTalk(err) {
 		d.addRaw(ctx, link, r)

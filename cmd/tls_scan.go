@@ -20,11 +20,16 @@ type tlsScan struct {
 	Millis       float64             `json:"elapsed_ms"`
 }
 
+// scanPatience is how long a scan waits for one answer, unless
+// --handshake-timeout is less. A server that does not like a question may just
+// not answer it.
+const scanPatience = 5 * time.Second
+
 // scanTLS finds out what the server supports.
 func scanTLS(ctx context.Context, e *env, d *tlsDialer) error {
 	start := time.Now()
 	r, err := tlsx.Scan(ctx, tlsx.ScanConfig{
-		ServerName: d.name(),
+		ServerName: d.name(), ProbeTimeout: min(d.flags.tls.handshakeFor, scanPatience),
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			conn, _, err := d.raw(ctx)
 			return conn, err

@@ -72,7 +72,12 @@ func (c *Conn) judge() *VerifyResult {
 }
 
 func (c *Conn) verify(chain [][]byte) *VerifyResult {
-	r := Verify(chain, c.verifyOptions())
+	o := c.verifyOptions()
+	var err error
+	if o.Roots, err = c.ctx.roots(); err != nil {
+		return failedResult(CodeUnspecified, err.Error())
+	}
+	r := Verify(chain, o)
 	if len(c.ctx.cfg.Allow) > 0 {
 		r.Allow(c.ctx.cfg.Allow...)
 	}
@@ -89,7 +94,6 @@ func (c *Conn) Judge(chain [][]byte) *VerifyResult {
 
 func (c *Conn) verifyOptions() VerifyOptions {
 	o := c.ctx.cfg.Options
-	o.Roots = c.ctx.roots
 	o.CRLs = slices.Concat(o.CRLs, c.ctx.crls)
 	o.CRLCheck = c.ctx.cfg.CRLCheck
 	o.MaxDepth = c.set.maxDepth

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"sync"
 )
 
 // DefaultContextDepth is the number of intermediate certificates that a
@@ -185,7 +187,7 @@ type Context struct {
 	client     bool
 	base       settings
 	identities []tls.Certificate
-	roots      *Store // nil for the system's
+	roots      func() (*Store, error) // nil for the system's
 	crls       []*CRL
 	pins       []string
 	clientCAs  *x509.CertPool // whose names a server sends with its request
@@ -277,18 +279,10 @@ func (c *Context) loadIdentity() error {
 	return nil
 }
 
+// loadTrust reads the trusted certificates. A client that verifies nothing
+// needs them only when somebody asks for the verdict all the same.
 func (c *Context) loadTrust() error {
-	c.roots = c.cfg.Roots
-	if len(c.cfg.CAFiles) > 0 || c.cfg.CADirectory != "" {
-		s := &Store{}
-		if c.roots != nil {
-			s.Add(c.roots.Certificates()...)
-		}
-		if err := addTrust(s, c.cfg.CAFiles, c.cfg.CADirectory); err != nil {
-			return err
-		}
-		c.roots = s
-	}
+	c.roots = sync.OnceValues(c.readRoots)
 	for _, name := range c.cfg.CRLFiles {
 		lists, err := readCRLs(name)
 		if err != nil {
@@ -296,13 +290,45 @@ func (c *Context) loadTrust() error {
 		}
 		c.crls = append(c.crls, lists...)
 	}
-	if c.roots == nil && c.client && c.base.verify != VerifyNone {
+	if c.client && c.base.verify == VerifyNone {
+		return c.checkTrustFiles()
+	}
+	roots, err := c.roots()
+	if err != nil {
+		return err
+	}
+	switch {
+	case !c.client:
+		c.clientCAs = clientCAPool(roots)
+	case roots == nil:
 		go systemStore() // takes some milliseconds: let them pass while connecting
 	}
-	if !c.client {
-		c.clientCAs = clientCAPool(c.roots)
+	return nil
+}
+
+// checkTrustFiles finds what is missing without reading it.
+func (c *Context) checkTrustFiles() error {
+	for _, name := range append(c.cfg.CAFiles[:len(c.cfg.CAFiles):len(c.cfg.CAFiles)], c.cfg.CADirectory) {
+		if name == "" {
+			continue
+		}
+		if _, err := os.Stat(name); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// readRoots returns the certificates to trust, nil for the system's.
+func (c *Context) readRoots() (*Store, error) {
+	if len(c.cfg.CAFiles) == 0 && c.cfg.CADirectory == "" {
+		return c.cfg.Roots, nil
+	}
+	s := &Store{}
+	if c.cfg.Roots != nil {
+		s.Add(c.cfg.Roots.Certificates()...)
+	}
+	return s, addTrust(s, c.cfg.CAFiles, c.cfg.CADirectory)
 }
 
 func addTrust(s *Store, files []string, dir string) error {

@@ -92,7 +92,9 @@ func Scan(ctx context.Context, cfg ScanConfig) (*ScanResult, error) {
 		return nil, err
 	}
 	s.scanVersions(ctx)
-	s.scanRest(ctx)
+	if s.supports(tls.VersionTLS13) || s.newest() != 0 {
+		s.scanRest(ctx)
+	}
 	s.result.Probes, s.result.Failures = int(s.probes.Load()), int(s.failures.Load())
 	return &s.result, ctx.Err()
 }
@@ -382,23 +384,27 @@ func (s *scanner) scanFallback(ctx context.Context) bool {
 
 // scanChains asks for each kind of certificate.
 func (s *scanner) scanChains(ctx context.Context) [][][]byte {
-	var chains [][][]byte
-	for _, q := range []RawConfig{
+	questions := []RawConfig{
 		{},
 		{Versions: []uint16{tls.VersionTLS12}, Suites: suitesFor(aRSA)},
 		{Versions: []uint16{tls.VersionTLS12}, Suites: suitesFor(aECDSA)},
 		{Versions: []uint16{tls.VersionTLS13}, Schemes: []uint16{0x0403, 0x0503, 0x0603}},
 		{Versions: []uint16{tls.VersionTLS13}, Schemes: []uint16{0x0804, 0x0805, 0x0806, 0x0401}},
 		{Versions: []uint16{tls.VersionTLS13}, Schemes: []uint16{0x0807, 0x0808}},
-	} {
-		r := s.ask(ctx, q)
+	}
+	answers := make([]*RawResult, len(questions))
+	var work []func()
+	for i, q := range questions {
+		work = append(work, func() { answers[i] = s.ask(ctx, q) })
+	}
+	all(work...)
+	var chains [][][]byte
+	for _, r := range answers {
 		if r == nil || len(r.Chain) == 0 {
 			continue
 		}
-		s.mu.Lock()
 		s.result.CertificateRequested = s.result.CertificateRequested || r.CertificateRequested
 		s.result.OCSPStaple = s.result.OCSPStaple || r.OCSPStaple > 0
-		s.mu.Unlock()
 		if !slices.ContainsFunc(chains, func(c [][]byte) bool { return slices.Equal(c[0], r.Chain[0]) }) {
 			chains = append(chains, r.Chain)
 		}
