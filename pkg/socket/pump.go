@@ -270,7 +270,7 @@ func (p *pump) copy(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		p.reading()
-		n, err := readBurst(src, buf[:p.room(len(buf))])
+		n, err := src.Read(buf[:p.room(len(buf))])
 		if werr := p.write(dst, buf[:n]); werr != nil {
 			return werr
 		}
@@ -316,9 +316,6 @@ func (p *pump) write(dst io.Writer, b []byte) error {
 			return p.fail(WriteSide, err)
 		}
 		b = b[n:]
-		if f, ok := dst.(flusher); ok && len(b) == 0 {
-			return p.fail(WriteSide, f.Flush())
-		}
 	}
 	return nil
 }
@@ -329,26 +326,6 @@ func (p *pump) slice(n int) int {
 		return min(n, sliceSize)
 	}
 	return n
-}
-
-// A flusher keeps back what is written until it is told that no more follows
-// soon.
-type flusher interface{ Flush() error }
-
-// A bufferer holds bytes that a Read returns without waiting.
-type bufferer interface{ Buffered() int }
-
-// readBurst reads once, and more as long as src has it at hand: a TLS
-// connection gives one record at a time.
-func readBurst(src io.Reader, buf []byte) (int, error) {
-	n, err := src.Read(buf)
-	b, ok := src.(bufferer)
-	for ok && err == nil && n < len(buf) && b.Buffered() > 0 {
-		var m int
-		m, err = src.Read(buf[n:])
-		n += m
-	}
-	return n, err
 }
 
 // errReader and errWriter are the bare ends below filters; they say of an error
