@@ -36,6 +36,7 @@ type trustFlags struct {
 	policies     []string
 	profile      string
 	second       bool
+	more         tlsx.VerifyOptions // flags that set one option each
 }
 
 // add defines the flags of t in their groups.
@@ -56,6 +57,16 @@ func (t *trustFlags) add(c *cobra.Command) {
 		f.IntVar(&t.level, "security-level", tlsx.DefaultSecurityLevel, "ask of keys and signatures what OpenSSL's security level `N` does (0-5)")
 		f.StringSliceVar(&t.policies, "policy", nil, "accept only these certificate policies (`OID`s)")
 		enumVar(f, &t.profile, "rules", string(tlsx.ProfileOpenSSL), []string{string(tlsx.ProfileOpenSSL), string(tlsx.ProfileRFC5280), string(tlsx.ProfileWebPKI)}, "judge by the `RULES` of OpenSSL, of RFC 5280, or of the web")
+		f.BoolVar(&t.more.PolicyCheck, "policy-check", false, "process certificate policies")
+		f.BoolVar(&t.more.ExplicitPolicy, "explicit-policy", false, "demand an acceptable policy (RFC 5280, 6.1.1)")
+		f.BoolVar(&t.more.InhibitAny, "inhibit-any-policy", false, "take the any policy for no policy")
+		f.BoolVar(&t.more.InhibitMap, "inhibit-policy-mapping", false, "ignore mappings of policies")
+		f.BoolVar(&t.more.ExtendedCRL, "crl-extended", false, "use revocation lists that are indirect or for some reasons only")
+		f.BoolVar(&t.more.UseDeltas, "crl-deltas", false, "use delta revocation lists")
+		f.BoolVar(&t.more.IgnoreCritical, "ignore-critical", false, "put up with unknown critical extensions")
+		f.BoolVar(&t.more.AllowProxy, "allow-proxy-certificates", false, "accept proxy certificates (RFC 3820)")
+		f.BoolVar(&t.more.CheckRootSignature, "check-root-signature", false, "verify the signature of the root, too")
+		f.BoolVar(&t.more.NoCheckTime, "no-check-time", false, "leave dates out of the verdict")
 		f.BoolVar(&t.second, "second-opinion", false, "ask Go's own verifier too, and show where it disagrees")
 	})
 }
@@ -71,11 +82,12 @@ func purposeWords() []string {
 // options are the verification options that the flags describe, without roots,
 // revocation lists and names.
 func (t *trustFlags) options() (tlsx.VerifyOptions, error) {
-	o := tlsx.VerifyOptions{
-		Purpose: tlsx.Purpose(t.purpose), OpenSSLNames: t.opensslNames, PartialChain: t.partialChain, Strict: t.strict,
-		OCSPRequired: t.mustStaple, Policies: t.policies, PolicyCheck: len(t.policies) > 0, ExplicitPolicy: len(t.policies) > 0,
-		Profile: tlsx.Profile(t.profile), SecondOpinion: t.second,
-		SecurityLevel: t.level, MaxDepth: t.maxDepth,
+	o := t.more
+	o.Purpose, o.Profile, o.SecondOpinion = tlsx.Purpose(t.purpose), tlsx.Profile(t.profile), t.second
+	o.OpenSSLNames, o.PartialChain, o.Strict, o.OCSPRequired = t.opensslNames, t.partialChain, t.strict, t.mustStaple
+	o.SecurityLevel, o.MaxDepth = t.level, t.maxDepth
+	if o.Policies = t.policies; len(t.policies) > 0 {
+		o.ExplicitPolicy = true
 	}
 	if t.level < 0 || t.level > 5 {
 		return o, usagef("--security-level: %d is not a number from 0 to 5", t.level)
