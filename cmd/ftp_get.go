@@ -59,7 +59,7 @@ itself. No name that a server sends leads out of the directory.`,
 		f.BoolVarP(&o.recursive, "recursive", "r", false, "fetch directories with all that is in them")
 		f.BoolVarP(&o.resume, "resume", "c", false, "go on where an earlier run stopped, after comparing the end of what is there")
 		f.BoolVarP(&o.newer, "newer", "N", false, "fetch only what is newer there than here, or of another size")
-		f.IntVarP(&o.sessions, "jobs", "j", 4, "use at most `N` sessions at a time; another is opened only when it pays")
+		f.IntVarP(&o.sessions, "jobs", "j", 4, "use at most `N` sessions at a time, for many files or for parts of a big one; another is opened only when it pays")
 		f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
 		f.StringVar(&o.sha256, "sha256", "", "the file must have the SHA-256 `SUM` (hexadecimal)")
 	})
@@ -226,6 +226,9 @@ func (g *ftpGetter) fetchFrom(ctx context.Context, s *ftpServer) {
 			g.report.file(ctx, ftpFile{URL: ftpURL(s.cfg, u.Path), File: g.o.output, Size: -1}, ftpFailure(ftpURL(s.cfg, u.Path), err))
 		}
 	}
+	if len(p.jobs) == 1 {
+		p.jobs[0].alone = true
+	}
 	pool := ftpx.Pool{Config: s.cfg, Retry: s.session.Retry, Max: g.o.sessions, First: s.session}
 	pool.Run(ctx, len(p.jobs), func(session *ftpx.Session, n int) {
 		if !g.report.broken() {
@@ -244,6 +247,7 @@ type getJob struct {
 	entry  *ftpx.Entry // nil when no listing told about it
 	dir    localDir
 	local  string
+	alone  bool // no other job wants the sessions
 }
 
 // A localDir is a directory to fetch into. A dry run leaves one that does not
@@ -276,6 +280,9 @@ func (g *ftpGetter) fetch(ctx context.Context, session *ftpx.Session, j getJob) 
 	opt := ftpx.GetOptions{
 		Mode: j.mode, EOL: g.o.lineEnd(), Resume: g.o.resume, KeepTime: !g.o.noTimes, Newer: g.o.newer,
 		Entry: j.entry, Checksums: g.sums, ServerSum: g.o.serverSum, Rate: g.o.rate, Progress: counter.set,
+	}
+	if j.alone {
+		opt.Segments = ftpx.Segments{Config: session.Config, Max: g.o.sessions}
 	}
 	err := session.Do(ctx, func(c *ftpx.Client, attempt int) error {
 		f.Attempts = attempt + 1

@@ -126,31 +126,35 @@ func (s *Stream) spliceTo(f *os.File) (int64, error) {
 	}
 	var total int64
 	for last := time.Now(); ; {
-		n, ended, err := s.spliceStep(func(limit int64) (int64, error) {
-			return f.ReadFrom(&io.LimitedReader{R: s.d.raw, N: limit})
-		})
+		n, ended, err := s.spliceInto(f, spliceStep, &last)
 		total += n
-		if n > 0 {
-			last = time.Now()
-		}
-		if err == nil && ended {
-			s.d.sawEOF = true
-			return total, nil
-		}
-		if err := s.judge(err, last, "write"); err != nil {
+		if err != nil || ended {
 			return total, err
 		}
 	}
 }
 
-// spliceStep moves at most one step of bytes within one tick.
-func (s *Stream) spliceStep(move func(limit int64) (int64, error)) (n int64, ended bool, err error) {
+// spliceInto moves at most limit bytes into f, within one tick, and reports
+// whether the file ended. last is when something moved last.
+func (s *Stream) spliceInto(f *os.File, limit int64, last *time.Time) (n int64, ended bool, err error) {
+	n, ended, err = s.spliceStep(limit, func(limit int64) (int64, error) {
+		return f.ReadFrom(&io.LimitedReader{R: s.d.raw, N: limit})
+	})
+	if n > 0 {
+		*last = time.Now()
+	}
+	ended = ended && err == nil
+	s.d.sawEOF = s.d.sawEOF || ended
+	return n, ended, s.judge(err, *last, "write")
+}
+
+// spliceStep moves at most limit bytes within one tick.
+func (s *Stream) spliceStep(limit int64, move func(limit int64) (int64, error)) (n int64, ended bool, err error) {
 	if s.ctx.Err() != nil {
 		return 0, false, contextError(s.ctx)
 	}
-	limit := int64(spliceStep)
 	if s.meter.rate > 0 {
-		limit = int64(s.meter.step())
+		limit = min(limit, int64(s.meter.step()))
 	}
 	if err := s.d.raw.SetDeadline(time.Now().Add(tick)); err != nil {
 		return 0, false, err
@@ -158,6 +162,22 @@ func (s *Stream) spliceStep(move func(limit int64) (int64, error)) (n int64, end
 	n, err = move(limit)
 	s.count(int(n))
 	return n, n < limit, err
+}
+
+// copyInto is one step of copying into f, by splice or through memory.
+func (s *Stream) copyInto(f *os.File, limit int64, last *time.Time) (n int64, ended bool, err error) {
+	if s.bare() {
+		return s.spliceInto(f, limit, last)
+	}
+	buf := s.c.buffer()
+	got, err := s.fill(buf[:min(limit, int64(len(buf)))])
+	if _, werr := f.Write(buf[:got]); werr != nil {
+		return 0, false, s.fail(localError("write", werr))
+	}
+	if errors.Is(err, io.EOF) {
+		return int64(got), true, nil
+	}
+	return int64(got), false, err
 }
 
 // judge says whether err of a step ends the copy: the end of a tick does only
@@ -215,7 +235,7 @@ func (s *Stream) sendFile(f *os.File) (int64, error) {
 	}
 	var total int64
 	for last := time.Now(); ; {
-		n, ended, err := s.spliceStep(func(limit int64) (int64, error) {
+		n, ended, err := s.spliceStep(spliceStep, func(limit int64) (int64, error) {
 			return s.d.raw.(*net.TCPConn).ReadFrom(&io.LimitedReader{R: f, N: limit})
 		})
 		total += n
@@ -245,7 +265,7 @@ func (s *Stream) relay(in *Stream) (int64, error) {
 		if err := s.prepareIO(); err != nil {
 			return total, err
 		}
-		n, ended, err := in.spliceStep(func(limit int64) (int64, error) {
+		n, ended, err := in.spliceStep(spliceStep, func(limit int64) (int64, error) {
 			return s.d.raw.(*net.TCPConn).ReadFrom(&io.LimitedReader{R: in.d.raw, N: limit})
 		})
 		total += n

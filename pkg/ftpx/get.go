@@ -40,6 +40,10 @@ type GetOptions struct {
 	Checksums []Checksum
 	ServerSum bool
 
+	// Segments lets several sessions fetch parts of the file at the same time,
+	// when that pays. The zero value is one session.
+	Segments Segments
+
 	// Rate limits the bytes per second. Zero means no limit.
 	Rate int64
 	// Progress is told how much of the file is there and its size, negative when
@@ -219,7 +223,7 @@ func (g *getter) findPart() (int64, error) {
 		if !info.Mode().IsRegular() {
 			return 0, nil
 		}
-		return info.Size(), nil
+		return g.solidPart(info.Size())
 	}
 	info, err := g.dir.Lstat(g.local)
 	if err != nil || !info.Mode().IsRegular() {
@@ -294,6 +298,9 @@ func (g *getter) abandon() error {
 
 // copy moves the bytes and asks the server for its verdict.
 func (g *getter) copy() error {
+	if g.splittable() {
+		return g.copySegments()
+	}
 	n, err := g.stream.WriteTo(g.file)
 	cerr := g.stream.Close()
 	g.result.Moved = g.stream.Moved()
