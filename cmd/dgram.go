@@ -229,7 +229,7 @@ func newDatagramResult(m socket.Message, encoding string, since time.Time) datag
 		}
 	}
 	return datagramResult{
-		From: m.Addr.String(), Length: m.N, Truncated: m.Truncated, Encoding: encoding, Data: encodeData(data, encoding),
+		From: placeOf(m.Addr), Length: m.N, Truncated: m.Truncated, Encoding: encoding, Data: encodeData(data, encoding),
 		Millis: float64(time.Since(since).Microseconds()) / 1000,
 	}
 }
@@ -263,7 +263,7 @@ type datagramEvent struct {
 }
 
 func receivedEvent(m socket.Message) datagramEvent {
-	return datagramEvent{From: m.Addr.String(), Length: m.N, Truncated: m.Truncated}
+	return datagramEvent{From: placeOf(m.Addr), Length: m.N, Truncated: m.Truncated}
 }
 
 // printFlags say how received datagrams are printed.

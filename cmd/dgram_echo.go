@@ -71,7 +71,7 @@ func (r *receiving) echo(ctx context.Context) error {
 		}
 		r.n++
 		r.bytes += int64(n)
-		r.o.events.send("datagram", datagramEvent{From: from.String(), Length: n, Truncated: truncated})
+		r.o.events.send("datagram", datagramEvent{From: placeOf(from), Length: n, Truncated: truncated})
 		r.e.verbosef("%d bytes from %s", n, orUnnamed(from))
 		if from.IsZero() {
 			continue

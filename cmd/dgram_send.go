@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,6 +90,7 @@ type sending struct {
 	result sendResult
 	start  time.Time
 	last   time.Time // of the last datagram sent
+	again  secondChance
 	err    error
 }
 
@@ -125,11 +125,19 @@ func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []strin
 }
 
 func (t *sending) open(ctx context.Context, cfg socket.PacketConfig) {
-	t.start = time.Now()
-	if t.s, t.err = t.o.connect(ctx, t.a, cfg); t.err == nil {
-		interruptible(ctx, t.s)
-		t.result.Local = t.s.LocalAddr().String()
+	t.start, t.again.cfg = time.Now(), cfg
+	s, err := t.o.connect(ctx, t.a, cfg)
+	if err != nil {
+		t.err = err
+		return
 	}
+	t.use(ctx, s)
+}
+
+// use makes s the socket to send through.
+func (t *sending) use(ctx context.Context, s *socket.DatagramSocket) {
+	interruptible(ctx, s)
+	t.s, t.result.Local = s, placeOf(s.LocalAddr())
 }
 
 func (t *sending) close() {
@@ -243,6 +251,7 @@ func (t *sending) send(ctx context.Context, batch [][]byte) {
 	for i, b := range batch {
 		ms[i].Data = b
 	}
+	t.keep(batch)
 	n, err := t.s.SendBatch(ms)
 	for _, m := range ms[:n] {
 		t.result.Bytes += int64(m.N)
@@ -255,18 +264,9 @@ func (t *sending) send(ctx context.Context, batch [][]byte) {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	if err != nil {
-		t.err = t.refused(packetFailure("send", t.a.String(), err))
+	if err != nil && !t.sendAgain(ctx, err) && t.err == nil {
+		t.err = packetFailure("send", t.a.String(), err)
 	}
-}
-
-// refused adds to a refusal by an IPv6 address that a name may have others:
-// nobody can tell which one serves before something is sent.
-func (t *sending) refused(f *failure) error {
-	if f.status == statusRefused && t.s.RemoteHost().Is6() && !strings.Contains(t.a.host, ":") {
-		f.hint("%s was tried; for the IPv4 address use: -4", t.s.Remote())
-	}
-	return f
 }
 
 // sleep waits for d or until ctx ends.
@@ -319,21 +319,23 @@ const noticeRefusal = time.Millisecond
 // system has refused.
 func (t *sending) receive(ctx context.Context, replies chan<- reply) error {
 	buf := make([]byte, t.o.size)
-	deadline := t.last.Add(t.o.wait)
-	if t.o.wait == 0 {
-		deadline = time.Now().Add(noticeRefusal)
-	}
+	deadline := t.deadline()
 	for t.o.wait == 0 || t.o.replies == 0 || len(t.result.Replies) < t.o.replies {
 		if err := waitFor(ctx, t.s, max(time.Until(deadline), 1)); err != nil {
 			return at(t.a.String(), err)
 		}
 		n, from, truncated, err := t.s.ReceiveFrom(buf)
-		if err = received(ctx, err); errors.Is(err, errNothingCame) {
-			break
-		} else if err != nil {
-			return t.refused(packetFailure("receive", t.a.String(), err))
-		}
-		if t.o.wait == 0 {
+		switch err = received(ctx, err); {
+		case errors.Is(err, errNothingCame):
+			return t.silence()
+		case err != nil && t.sendAgain(ctx, err):
+			deadline = t.deadline()
+			continue
+		case err != nil && t.err != nil:
+			return t.err
+		case err != nil:
+			return packetFailure("receive", t.a.String(), err)
+		case t.o.wait == 0:
 			return nil // a reply nobody asked for
 		}
 		r := reply{t, socket.Message{Data: buf, N: n, Addr: from, Truncated: truncated}, make(chan error, 1)}
@@ -342,14 +344,22 @@ func (t *sending) receive(ctx context.Context, replies chan<- reply) error {
 			return err
 		}
 	}
-	if t.o.wait > 0 && len(t.result.Replies) < max(t.o.replies, 1) {
-		return t.silence()
-	}
 	return nil
 }
 
-// silence is the failure of a peer that sent too few replies.
+// deadline is when to stop waiting for replies.
+func (t *sending) deadline() time.Time {
+	if t.o.wait == 0 {
+		return time.Now().Add(noticeRefusal)
+	}
+	return t.last.Add(t.o.wait)
+}
+
+// silence is the end of a wait, and a failure if too few replies came.
 func (t *sending) silence() error {
+	if t.o.wait == 0 || len(t.result.Replies) >= max(t.o.replies, 1) {
+		return nil
+	}
 	f := &failure{err: &timeoutError{"waiting for a reply", t.o.wait}, op: "receive", target: t.a.String(), status: statusTimeout, kind: "no-reply"}
 	if got := len(t.result.Replies); got > 0 {
 		f.err = fmt.Errorf("only %d of %d replies came in %v", got, t.o.replies, t.o.wait)
