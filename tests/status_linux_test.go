@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -336,6 +337,68 @@ func insideStatuses(t *testing.T) {
 				t.Errorf("brio %s: no row for status %d", name, s)
 			}
 		}
+	}
+}
+
+// With --json every failure is also told on stdout: each line there is one
+// object, and that of the item that failed has an error with the exit status.
+func TestFailuresAsJSON(t *testing.T) { inWorld(t, insideFailures) }
+
+func insideFailures(t *testing.T) {
+	w := makeWorld(t)
+	w.serveFaults(t)
+	answers := map[string]bool{}
+	for _, c := range docs.All(cmd.Doc()) {
+		answers[strings.TrimPrefix(c.Path, "brio ")] = slices.Contains(c.Formats, "json")
+	}
+	for line := range strings.Lines(statusTable) {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		text, script, _ := strings.Cut(rest, " ")
+		simple := strings.HasPrefix(script, "brio "+name) && !strings.Contains(script, ">/dev/full")
+		if name == "connect" || name == "tls-client" { // else stdout carries the data
+			simple = simple && (strings.Contains(script, "--probe") || strings.Contains(script, "--reconnect"))
+		}
+		if !answers[name] || !simple || text == "0" {
+			continue
+		}
+		script = strings.Replace(script, "brio "+name, "brio "+name+" --json", 1)
+		t.Run(strings.ReplaceAll(name, " ", "-")+"-"+text, func(t *testing.T) { w.runJSON(t, script, text) })
+	}
+}
+
+func (w *world) runJSON(t *testing.T, script, want string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c := exec.CommandContext(ctx, "bash", "-c", statusPrelude+script)
+	c.Dir = w.directory(t)
+	c.Env = w.environ(c.Dir)
+	out, _ := c.Output() // the status is compared below
+	if got := fmt.Sprint(exitStatus(c.ProcessState)); got != want {
+		t.Errorf("%s ends with status %s, want %s", script, got, want)
+	}
+	var told []string
+	for line := range strings.Lines(string(out)) {
+		var v struct {
+			Error *struct {
+				Kind    string `json:"kind"`
+				Message string `json:"message"`
+				Exit    int    `json:"exit"`
+			} `json:"error"`
+		}
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Errorf("%s: %v: %q", script, err, line)
+		}
+		if v.Error != nil {
+			told = append(told, fmt.Sprint(v.Error.Exit))
+			if v.Error.Kind == "" || v.Error.Message == "" {
+				t.Errorf("%s: the error says too little: %s", script, line)
+			}
+		}
+	}
+	isBatch := want == "16" && len(told) > 0 // each item carries its own status
+	isNo := want == "11"                     // the answer is no: that is no error
+	if !isBatch && !isNo && !slices.Contains(told, want) {
+		t.Errorf("%s: no error with exit %s on stdout: %s", script, want, out)
 	}
 }
 
