@@ -43,7 +43,7 @@ func (r *Resolver) LookupHost(ctx context.Context, host string, family Family, o
 	}
 	names := []string{abs}
 	if !isDotted(host) {
-		for _, domain := range r.search {
+		for _, domain := range r.Search() {
 			if c, err := AbsoluteName(host + "." + domain); err == nil {
 				names = append(names, c)
 			}

@@ -154,13 +154,14 @@ func (r *Resolver) candidates(name string, mode SearchMode) ([]string, error) {
 		return []string{abs}, nil
 	}
 	var completed []string
-	for _, domain := range r.searchList() {
+	domain, search, ndots := r.names()
+	for _, domain := range searchList(domain, search) {
 		if c, err := AbsoluteName(name + "." + domain); err == nil {
 			completed = append(completed, c)
 		}
 	}
 	switch {
-	case mode == SearchNdots && dots < r.ndots():
+	case mode == SearchNdots && dots < ndots:
 		return append(completed, abs), nil
 	case mode == SearchNdots || dots > 0:
 		return append([]string{abs}, completed...), nil
@@ -171,11 +172,11 @@ func (r *Resolver) candidates(name string, mode SearchMode) ([]string, error) {
 }
 
 // searchList is the domain followed by the search list, without repetition.
-func (r *Resolver) searchList() []string {
-	if r.domain == "" {
-		return r.search
+func searchList(domain string, search []string) []string {
+	if domain == "" {
+		return search
 	}
-	return searchDomains(append([]string{r.domain}, r.search...))
+	return searchDomains(append([]string{domain}, search...))
 }
 
 // inner is the number of dots in name that separate labels.

@@ -63,10 +63,14 @@ type Config struct {
 // A Resolver answers questions with the help of name servers, and remembers what
 // they said. It may be used by several goroutines.
 type Resolver struct {
-	cfg      Config
-	system   *SystemConfig // nil when it was not needed
-	domain   string
-	search   []string
+	cfg    Config
+	system *SystemConfig // nil when the name servers were given
+
+	namesOnce sync.Once // guards the first use of these
+	domain    string
+	search    []string
+	ndots     int
+
 	hosts    *Hosts
 	cache    *Cache
 	client   *Client // our own, nil when Exchange was given
@@ -109,31 +113,42 @@ func NewResolver(cfg Config) (*Resolver, error) {
 	return r, nil
 }
 
-// configure settles name servers, domain and search list.
+// configure settles the name servers. Who names them needs nothing of the system
+// before a name is to be completed: see names.
 func (r *Resolver) configure() error {
 	cfg := &r.cfg
 	r.configured, r.domain, r.search = cfg.Nameservers, searchDomain(cfg.Domain), searchDomains(cfg.Search)
-	named := cfg.Domain != "" || len(cfg.Search) > 0
-	if cfg.Auto || len(cfg.Nameservers) == 0 || !named {
+	if cfg.Auto || len(cfg.Nameservers) == 0 {
 		sys, err := ReadSystemConfig(cfg.ResolvConf, cfg.Env)
-		if err != nil && (cfg.Auto || len(cfg.Nameservers) == 0) {
+		if err != nil {
 			return fmt.Errorf("configuration of the system: %w", err)
 		}
-		if err != nil { // who names the servers can do without a search list
-			sys = &SystemConfig{Nameservers: []Server{}, Search: []string{}, Ndots: 1}
-		}
 		r.system = sys
-		if cfg.Auto || len(cfg.Nameservers) == 0 {
-			r.useSystemServers(sys)
-		}
-		if cfg.Auto || !named {
-			r.domain, r.search = sys.Domain, sys.Search
-		}
+		r.useSystemServers(sys)
 	}
 	for _, srv := range r.configured {
 		r.nameservers = append(r.nameservers, &Nameserver{Server: srv})
 	}
 	return nil
+}
+
+// names settles domain, search list and ndots, when they are needed first. A
+// configuration that cannot be read has none: the name servers are known.
+func (r *Resolver) names() (domain string, search []string, ndots int) {
+	r.namesOnce.Do(func() {
+		given := !r.cfg.Auto && (r.cfg.Domain != "" || len(r.cfg.Search) > 0)
+		sys := r.system
+		if sys == nil && !given {
+			sys, _ = ReadSystemConfig(r.cfg.ResolvConf, r.cfg.Env)
+		}
+		if r.ndots = 1; sys != nil {
+			r.ndots = sys.Ndots
+		}
+		if sys != nil && !given {
+			r.domain, r.search = sys.Domain, sys.Search
+		}
+	})
+	return r.domain, r.search, r.ndots
 }
 
 // useSystemServers takes the name servers of the system and the options that
@@ -164,28 +179,26 @@ func (r *Resolver) Close() error {
 func (r *Resolver) Configured() bool { return len(r.configured) > 0 }
 
 // Domain is the domain of this machine, empty when there is none.
-func (r *Resolver) Domain() string { return r.domain }
+func (r *Resolver) Domain() string {
+	domain, _, _ := r.names()
+	return domain
+}
 
 // Search is the search list, without the domain.
-func (r *Resolver) Search() []string { return slices.Clone(r.search) }
+func (r *Resolver) Search() []string {
+	_, search, _ := r.names()
+	return slices.Clone(search)
+}
 
 // Servers are the name servers asked when a query names none.
 func (r *Resolver) Servers() []Server { return slices.Clone(r.configured) }
 
-// System is the system's configuration as far as it was read, nil when it was
-// not needed.
+// System is the configuration that the system's name servers were taken from,
+// nil when they were given.
 func (r *Resolver) System() *SystemConfig { return r.system }
 
 // Cache is the cache in use.
 func (r *Resolver) Cache() *Cache { return r.cache }
-
-// ndots is the number of dots that make a name worth trying as it is.
-func (r *Resolver) ndots() int {
-	if r.system == nil {
-		return 1
-	}
-	return r.system.Ndots
-}
 
 // repeat is the number of tries in all when the caller gives none: what
 // resolv.conf says counts per server.
