@@ -174,3 +174,18 @@ func FuzzTSIG(f *testing.F) {
 		}
 	})
 }
+
+// Anchors and hints of any text are few, or an error.
+func FuzzParseAnchors(f *testing.F) {
+	f.Add(rootAnchors)
+	f.Add(". NS a.root.\na.root. A 192.0.2.1\n")
+	f.Add("$GENERATE 1-65535 . DS $ 8 2 00")
+	f.Fuzz(func(t *testing.T, s string) {
+		if anchors, err := ParseAnchors(strings.NewReader(s)); err == nil && (len(anchors) == 0 || len(anchors) > maxAnchors) {
+			t.Errorf("%d anchors", len(anchors))
+		}
+		if d, err := ParseHints(strings.NewReader(s)); err == nil && (len(d.Servers) == 0 || len(d.Servers) > maxNameServers) {
+			t.Errorf("%d servers", len(d.Servers))
+		}
+	})
+}

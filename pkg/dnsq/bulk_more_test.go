@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,5 +202,24 @@ func TestBulkQueue(t *testing.T) {
 	got, sum, err := runBulk(t, "a.example\na.example\n", dnsq.BulkConfig{Servers: []dnsq.Server{silent}, Queue: true, Timeout: 50 * time.Millisecond, Tries: 2})
 	if err != nil || len(got) != 2 || sum.Failed != 2 || !errors.Is(got[1].err, dnsq.ErrNoReply) || sum.Sent != 2 {
 		t.Errorf("%v, %+v, %v; want two failures of one question", got, sum, err)
+	}
+}
+
+// A run leaves no goroutine and no socket behind.
+func TestBulkLeavesNothing(t *testing.T) {
+	srv := bulkServe(t, bulkEcho)
+	if _, _, err := runBulk(t, bulkNames(10), dnsq.BulkConfig{Servers: []dnsq.Server{srv}}); err != nil {
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	for range 20 {
+		if _, _, err := runBulk(t, bulkNames(2000), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Queue: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
 	}
 }

@@ -26,8 +26,11 @@ func (v *validator) denials(zone *signedZone, m *dns.Msg) (denial, *fault) {
 		if count++; count > maxDenials {
 			break
 		}
-		set := recordsAt(m.Ns, dns.CanonicalName(h.Name), h.Rrtype, h.Class)
-		p, f := v.verifyIn(zone, set, signaturesOf(m.Ns, rr))
+		set, sigs := recordsAt(m.Ns, dns.CanonicalName(h.Name), h.Rrtype, h.Class), signaturesOf(m.Ns, rr)
+		if len(sigs) > 0 && !signedBy(sigs, zone.name) {
+			continue // of another zone that an alias leads through
+		}
+		p, f := v.verifyIn(zone, set, sigs)
 		if f != nil {
 			d.fault = worse(d.fault, f)
 			continue
@@ -52,6 +55,16 @@ func (v *validator) denials(zone *signedZone, m *dns.Msg) (denial, *fault) {
 		return d, d.fault
 	}
 	return d, nil
+}
+
+// signedBy reports whether one of sigs names zone as its signer.
+func signedBy(sigs []*dns.RRSIG, zone string) bool {
+	for _, sig := range sigs {
+		if dns.CanonicalName(sig.SignerName) == zone {
+			return true
+		}
+	}
+	return false
 }
 
 // denied validates that m proves that there is no record of type qtype at name.

@@ -3,6 +3,7 @@ package dnsq_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,9 @@ var validateCases = []struct {
 	{"www.nsec3.test.", dns.TypeDS, dnsq.Secure, "", 0},
 	{"a.b.dn.test.", dns.TypeMX, dnsq.Secure, "", 0}, // through DNAME to NXDOMAIN
 	{"x.www.test.", dns.TypeA, dnsq.Secure, "", 0},
-	{"gone.test.", dns.TypeA, dnsq.Secure, "", 0}, // NXDOMAIN
+	{"x.walias.test.", dns.TypeA, dnsq.Secure, "", 0},  // two wildcards in two zones
+	{"x.walias.test.", dns.TypeMX, dnsq.Secure, "", 0}, // and no record there
+	{"gone.test.", dns.TypeA, dnsq.Secure, "", 0},      // NXDOMAIN
 	{"a.b.c.gone.test.", dns.TypeA, dnsq.Secure, "", 0},
 	{"nowhere.test.", dns.TypeA, dnsq.Secure, "", 0}, // alias to NXDOMAIN
 	{"gone.", dns.TypeA, dnsq.Secure, "", 0},
@@ -110,6 +113,8 @@ func TestValidate(t *testing.T) {
 		// A resolver that validates itself hands on everything when asked with CD.
 		if w, err := dnsq.Validate(context.Background(), tt.name, tt.qtype, recursive, dnsq.ValidateConfig{Anchors: tree.anchors}); err != nil || w.Verdict != tt.verdict {
 			t.Errorf("Validate(%s, %s) through unbound = %+v, %v; want %s", tt.name, dns.TypeToString[tt.qtype], w, err, tt.verdict)
+		} else if w.Verdict == dnsq.Secure && slices.ContainsFunc(w.Links, func(l dnsq.Link) bool { return l.Verdict != dnsq.Secure }) {
+			t.Errorf("Validate(%s, %s) through unbound is secure with links that are not: %+v", tt.name, dns.TypeToString[tt.qtype], w.Links)
 		}
 		if (v.Verdict == dnsq.Secure) != (v.Failing == nil) || (v.Verdict == dnsq.Bogus) != errors.Is(v.Err(), dnsq.ErrBogus) {
 			t.Errorf("Validate(%s, %s): failing %v, err %v with verdict %s", tt.name, dns.TypeToString[tt.qtype], v.Failing, v.Err(), v.Verdict)

@@ -59,6 +59,7 @@ loop1 CNAME loop2
 loop2 CNAME loop1
 dn DNAME nsec3.test.
 *.wild TXT "made from a wildcard"
+*.walias CNAME x.wild.nsec3.test.
 a.ent A 192.0.2.3
 txt TXT "one" "two"
 `},
