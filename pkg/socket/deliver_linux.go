@@ -13,10 +13,10 @@ import (
 // waitDelivered waits until the peer's kernel has acknowledged every byte
 // written to conn, and returns the error with which the connection broke off
 // instead. A peer that has closed answers late bytes with a reset, which nobody
-// would see who closes first. It applies to TCP connections, also below another
-// protocol; bytes written to a UNIX socket are with the peer already.
+// would see who closes first. It applies to bare TCP connections; bytes written
+// to a UNIX socket are with the peer already.
 func waitDelivered(ctx context.Context, conn net.Conn) error {
-	tcp, ok := below(conn).(*net.TCPConn)
+	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
 	}
@@ -55,15 +55,4 @@ func unacknowledged(raw syscall.RawConn) (left int, err error) {
 		err = cerr
 	}
 	return left, err
-}
-
-// below returns the bare connection that carries conn.
-func below(conn net.Conn) net.Conn {
-	for {
-		c, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return conn
-		}
-		conn = c.NetConn()
-	}
 }

@@ -162,9 +162,9 @@ func (p *pipe) run(parent context.Context) error {
 		select {
 		case e := <-sending:
 			sending = nil
-			err = p.onInputEnd(e)
+			err = p.onInputEnd(ctx, e)
 			if p.cfg.SendOnly && err == nil {
-				err = p.delivered(ctx)
+				err = p.delivered(ctx, p.conn)
 				cancel(errEnded)
 				wait(receiving)
 				receiving = nil
@@ -179,7 +179,7 @@ func (p *pipe) run(parent context.Context) error {
 		}
 	}
 	if err == nil && !p.cfg.SendOnly {
-		err = p.delivered(ctx)
+		err = p.delivered(ctx, p.conn)
 	}
 	cancel(errEnded)
 	wait(sending)
@@ -273,7 +273,7 @@ func (p *pipe) begin() error {
 }
 
 // onInputEnd follows the end of the input, or the failure to send it.
-func (p *pipe) onInputEnd(err error) error {
+func (p *pipe) onInputEnd(ctx context.Context, err error) error {
 	if p.send.stopped.Load() && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
 		return nil // it has not ended: we left it when the peer ended
 	}
@@ -365,12 +365,13 @@ func (p *pipe) closeHalf() error {
 	return nil
 }
 
-// delivered waits until the peer's system has acknowledged what was sent.
-func (p *pipe) delivered(ctx context.Context) error {
+// delivered waits until the peer's system has acknowledged what was sent over
+// conn.
+func (p *pipe) delivered(ctx context.Context, conn net.Conn) error {
 	if p.sent.Load() == 0 {
 		return nil
 	}
-	err := waitDelivered(ctx, p.conn)
+	err := waitDelivered(ctx, conn)
 	switch {
 	case err == nil:
 		return nil
@@ -384,5 +385,16 @@ func (p *pipe) delivered(ctx context.Context) error {
 func call(f func()) {
 	if f != nil {
 		f()
+	}
+}
+
+// below returns the bare connection that carries conn.
+func below(conn net.Conn) net.Conn {
+	for {
+		c, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = c.NetConn()
 	}
 }
