@@ -63,7 +63,7 @@ what is wrong with it, and never refused.
 
 With --verify each chain is judged in OpenSSL's order, with OpenSSL's numbers
 and all faults. The --expect flags make it a check for scripts: status 11 when
-one does not hold.`,
+one does not hold. With -q such a check prints only what failed.`,
 		Example: `  brio cert-info cert.pem
   brio cert-info example.com:443
   brio cert-info --verify --ca-file ca.pem --host www.example.com cert.pem

@@ -44,6 +44,13 @@ func (s *certSession) wantsCertificate() bool {
 	return o.key != "" || o.expectIssuer != "" || o.expectSubject != "" || len(o.expectSAN) > 0 || o.expectKey != "" || o.expectPin != "" || o.expiresWithin > 0
 }
 
+// checksOnly reports whether the run asks for a verdict, and for nothing to be
+// shown in a form of its own.
+func (s *certSession) checksOnly() bool {
+	o := s.o
+	return (s.wantsCertificate() || o.verdictWanted() || o.minRSA > 0 || o.noDefects) && !o.tree && !o.pem
+}
+
 // checkExpiry looks at every certificate and list: a chain lasts as long as its
 // shortest link.
 func (s *certSession) checkExpiry(r *certResult) {

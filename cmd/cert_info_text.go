@@ -17,7 +17,7 @@ func (s *certSession) show(r *certResult, err error, many bool) error {
 	switch {
 	case s.e.format == "json" || s.e.format == "sh":
 		return emitItem(s.e, *r, err, s.writeText)
-	case len(r.Objects) == 0:
+	case len(r.Objects) == 0, s.e.quiet > 0 && s.e.format == "text" && s.checksOnly():
 		return err
 	case s.o.pem:
 		return firstError(s.writePEM(r), err)
