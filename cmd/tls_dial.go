@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/brio-net/brio/pkg/socket"
 	"github.com/brio-net/brio/pkg/tlsx"
 )
 
@@ -56,14 +54,13 @@ func (t *tlsClientFlags) add(c *cobra.Command) {
 
 // A tlsDialer makes TLS connections to one target.
 type tlsDialer struct {
-	e       *env
-	flags   *tlsClientFlags
-	target  address
-	context *tlsx.Context
-	socket  socket.Config
-	proxies []socket.Proxy
-	probing bool // the report shows all there is to see
-	done    func()
+	e         *env
+	flags     *tlsClientFlags
+	target    address
+	context   *tlsx.Context
+	connector *connector
+	probing   bool // the report shows all there is to see
+	done      func()
 }
 
 // dialer reads the address and makes what the connections share. The caller
@@ -80,15 +77,8 @@ func (t *tlsClientFlags) dialer(e *env, args []string) (*tlsDialer, error) {
 		t.tls.startTLS = startTLSOfScheme(a.scheme)
 	}
 	d := &tlsDialer{e: e, flags: t, target: a, done: func() {}}
-	if d.socket, err = t.dial.config(); err != nil {
+	if d.connector, err = t.connector(e); err != nil {
 		return nil, err
-	}
-	for _, p := range t.proxies {
-		proxy, err := socket.ParseProxy(p)
-		if err != nil {
-			return nil, usagef("--proxy: %w", err)
-		}
-		d.proxies = append(d.proxies, proxy)
 	}
 	if t.insecure {
 		t.tls.verify = tlsx.VerifyNone.String()
@@ -110,6 +100,17 @@ func (t *tlsClientFlags) dialer(e *env, args []string) (*tlsDialer, error) {
 		e.note("%s", w)
 	}
 	return d, nil
+}
+
+// connector connects as the flags of connect with these values would.
+func (t *tlsClientFlags) connector(e *env) (*connector, error) {
+	o := &connectOptions{dialFlags: t.dial, proxies: t.proxies, proxyHeader: "none"}
+	cfg, err := o.config()
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := o.parseProxies()
+	return &connector{e: e, o: o, cfg: cfg, proxies: proxies}, err
 }
 
 // startTLSOfScheme is the talk before TLS that a scheme implies.
@@ -192,31 +193,16 @@ func (d *tlsDialer) raw(ctx context.Context) (net.Conn, *tlsLink, error) {
 	return under, link, nil
 }
 
+// connect connects as brio connect does, through the proxies.
 func (d *tlsDialer) connect(ctx context.Context) (net.Conn, error) {
-	first := d.target
-	if len(d.proxies) > 0 {
-		var err error
-		if first, err = parseAddress(d.proxies[0].Address, useConnect); err != nil {
-			return nil, err
-		}
-	}
-	if first.scheme == "fd" {
+	if d.target.scheme == "fd" {
 		return nil, usagef("TLS over an inherited descriptor: give host:port or unix:PATH")
 	}
-	conn, err := d.flags.dial.dial(ctx, first, d.socket)
+	c, _, err := d.connector.open(ctx, d.target)
 	if err != nil {
 		return nil, err
 	}
-	if len(d.proxies) > 0 {
-		pctx, cancel := context.WithTimeout(ctx, d.flags.tls.handshakeFor)
-		defer cancel()
-		lookup := func(ctx context.Context, host string) ([]netip.Addr, error) { return d.socket.Lookup(ctx, host) }
-		if err := socket.ThroughProxies(pctx, conn.NetConn(), d.proxies, d.target.String(), lookup); err != nil {
-			conn.Close()
-			return nil, &failure{err: err, op: "proxy", status: statusHandshake, kind: "proxy"}
-		}
-	}
-	return conn.NetConn(), nil
+	return c.NetConn(), nil
 }
 
 // bounded bounds ctx by --handshake-timeout.

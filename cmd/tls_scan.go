@@ -46,7 +46,11 @@ func scanTLS(ctx context.Context, e *env, d *tlsDialer) error {
 		}
 		s.Certificates = append(s.Certificates, list)
 	}
-	if !s.anyVersion() {
+	switch {
+	case s.anyVersion():
+	case r.Failures > 0:
+		err = at(d.target.String(), &timeoutError{"every question of the scan", min(d.flags.tls.handshakeFor, scanPatience)})
+	default:
 		err = failf(statusHandshake, "no-tls", "%s: the server answers to no version of TLS", d.target)
 	}
 	if werr := emitFailed(e, s, err, e.writeScan); werr != nil {

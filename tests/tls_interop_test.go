@@ -362,3 +362,35 @@ func readTDS(r io.Reader) ([]byte, error) {
 	_, err := io.ReadFull(r, body)
 	return body, err
 }
+
+// TLS through a proxy.
+func TestTLSThroughProxy(t *testing.T) {
+	r := newTLSRig(t)
+	port := r.brioServer()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r.check(err)
+	t.Cleanup(func() { l.Close() })
+	go acceptAll(l, func(c net.Conn) { actAsProxy(c.(*net.TCPConn)) })
+	for _, kind := range []string{"socks5h", "http"} {
+		o := r.run(httpRequest, r.brio, "tls-client", "--proxy", kind+"://"+l.Addr().String(), "--ca-file", "root.pem", "--server-name", "localhost", "127.0.0.1:"+port)
+		if o.status != 0 || !strings.Contains(o.stdout, "sni          localhost") {
+			t.Errorf("%s: status %d\n%s%s", kind, o.status, o.stdout, o.stderr)
+		}
+	}
+}
+
+// A stalled or chatty peer does not hold brio up, and what is cut off is not
+// taken for whole.
+func TestTLSLimits(t *testing.T) {
+	r := newTLSRig(t)
+	port := r.brioServer("--method", "tls")
+	if o := r.run("", r.brio, "tls-client", "-4", "--no-stdin", "--idle-timeout", "200ms", "--ca-file", "root.pem", "localhost:"+port); o.status != 5 || !strings.Contains(o.stderr, "idle time-out") {
+		t.Errorf("idle: status %d\n%s", o.status, o.stderr)
+	}
+	if o := r.run("", r.brio, "tls-client", "-4", "--no-stdin", "--timeout", "200ms", "--ca-file", "root.pem", "localhost:"+port); o.status != 5 {
+		t.Errorf("timeout: status %d\n%s", o.status, o.stderr)
+	}
+	if o := r.run(httpRequest, r.brio, "tls-client", "-4", "--expect", "200 OK", "--ca-file", "root.pem", "localhost:"+port); o.status != 0 {
+		t.Errorf("expect: status %d\n%s", o.status, o.stderr)
+	}
+}
