@@ -21,6 +21,7 @@ const (
 func (t *connector) retry(ctx context.Context, a address, limit time.Duration) (*socket.Conn, timings, error) {
 	ctx, cancel := waitContext(ctx, limit)
 	defer cancel()
+	var last error // of a try that had its time
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		c, times, err := t.open(ctx, a)
 		if err == nil {
@@ -30,8 +31,11 @@ func (t *connector) retry(ctx context.Context, a address, limit time.Duration) (
 			return nil, times, err
 		}
 		t.e.debugf("%v", err)
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		if serr := sleep(ctx, pause); serr != nil {
-			return nil, times, gaveUp(serr, err, a, "not open", limit)
+			return nil, times, gaveUp(serr, last, a, "not open", limit)
 		}
 	}
 }
