@@ -117,6 +117,7 @@ func (s *EchoServer) remove(e *echo) {
 	s.free = append(s.free, e.slot)
 }
 
+// control changes what the poller does for e. The lock is held.
 func (s *EchoServer) control(op int, e *echo, events uint32) error {
 	err := unix.EpollCtl(s.fd, op, int(e.fd), &unix.EpollEvent{Events: events, Fd: e.slot})
 	return os.NewSyscallError("epoll_ctl", err)
@@ -148,7 +149,9 @@ func (e *echo) open() error {
 
 // wait lets the server call turn, once, when there is something to read.
 func (e *echo) wait() {
+	e.s.mu.Lock() // so that the next turn sees what this one has done
 	err := e.s.control(unix.EPOLL_CTL_MOD, e, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT)
+	e.s.mu.Unlock()
 	if err != nil {
 		go e.finish(&PumpError{Side: ReadSide, Err: err})
 	}
