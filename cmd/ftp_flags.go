@@ -58,7 +58,7 @@ func (o *ftpFlags) add(c *cobra.Command) {
 		durationVar(f, &o.idle, "idle-timeout", ftpx.DefaultIdleTimeout, "give up when no data moves for `DURATION`")
 		f.IntVar(&o.retries, "retries", 3, "try again `N` times after a broken connection, a time-out or a 4xx reply")
 		durationVar(f, &o.retryDelay, "retry-delay", time.Second, "wait `DURATION` before the second attempt, twice as long before each further one")
-		sizeVar(f, &o.rate, "rate", 0, "move at most `SIZE` bytes a second")
+		sizeVar(f, &o.rate, "rate", 0, "move at most `SIZE` bytes a second, with one session")
 	})
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.StringVarP(&o.user, "user", "u", "", "log in as `NAME` (default: of the URL, of .netrc, anonymous)")

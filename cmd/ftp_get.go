@@ -92,6 +92,9 @@ func ftpExits(c *cobra.Command, more ...statusLine) *cobra.Command {
 }
 
 func runFTPGet(ctx context.Context, e *env, o ftpGetOptions, args []string) error {
+	if o.rate > 0 {
+		o.sessions = 1 // the limit is one for all
+	}
 	sums, err := o.sums()
 	if err != nil {
 		return err
@@ -260,6 +263,15 @@ type localDir struct {
 // show is the local name for messages.
 func (j getJob) show() string { return filepath.Join(j.dir.name, j.local) }
 
+// isCurrent reports whether the local file agrees with the listing.
+func (j getJob) isCurrent() bool {
+	if j.dir.Root == nil {
+		return false
+	}
+	info, err := j.dir.Lstat(j.local)
+	return err == nil && info.Size() == j.entry.Size && !j.entry.Time.After(info.ModTime())
+}
+
 // fetch fetches one file, with retries, and reports it.
 func (g *ftpGetter) fetch(ctx context.Context, session *ftpx.Session, j getJob) {
 	f := ftpFile{URL: ftpURL(session.Config, j.remote), File: j.show(), Size: -1}
@@ -267,6 +279,9 @@ func (g *ftpGetter) fetch(ctx context.Context, session *ftpx.Session, j getJob) 
 		f.Action = "would-fetch"
 		if j.entry != nil {
 			f.Size = j.entry.Size
+			if g.o.newer && j.isCurrent() {
+				f.Action = "skipped"
+			}
 		}
 		g.report.file(ctx, f, nil)
 		return

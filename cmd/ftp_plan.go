@@ -89,7 +89,11 @@ func (g *ftpGetter) root(where string) (localDir, error) {
 // take adds a job unless another has its local name.
 func (p *ftpPlan) take(j getJob) error {
 	key := filepath.Join(j.dir.name, j.local)
-	if other, taken := p.taken[key]; taken && other != j.remote {
+	other, taken := p.taken[key]
+	if taken && other == j.remote {
+		return nil // named twice, or planned before a session broke
+	}
+	if taken {
 		return fmt.Errorf("%w: %s and %s would both become %s", ftpx.ErrUnsafeName, other, j.remote, key)
 	}
 	p.taken[key] = j.remote

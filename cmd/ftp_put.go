@@ -35,8 +35,8 @@ func newFTPPutCmd(e *env) *cobra.Command {
 		Use:   "ftp-put FILE... URL",
 		Short: "store files by FTP",
 		Long: `Stores files, or stdin (-), on a server. When URL ends in a slash, or several
-files or a directory are given, it names the directory to store into; otherwise the
-remote file. After each upload the size is compared with what the server has.
+files or a directory are given, it names the directory to store into (of a single
+directory: what is in it); otherwise the remote file. After each upload the size is compared with what the server has.
 
 An upload that breaks off is reset, so that the server does not take a part for the
 whole; with --atomic the file has its name only when it is complete.`,
@@ -77,6 +77,9 @@ whole; with --atomic the file has its name only when it is complete.`,
 func runFTPPut(ctx context.Context, e *env, o ftpPutOptions, files []string, target string) error {
 	if err := o.check(files); err != nil {
 		return err
+	}
+	if o.rate > 0 {
+		o.sessions = 1 // the limit is one for all
 	}
 	u, err := parseFTPURL(target)
 	if err != nil {

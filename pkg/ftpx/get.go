@@ -134,6 +134,12 @@ func (g *getter) upToDate() (bool, error) {
 		g.expectedSize, g.expectedTime = e.Size, e.Time
 	}
 	sameSize := g.expectedSize < 0 || g.opt.Mode == Text || info.Size() == g.expectedSize
+	if sameSize && g.opt.Entry != nil && !g.opt.Entry.Exact {
+		// A LIST tells minutes, or days, in a zone of its own.
+		if t, err := g.c.ModTime(g.ctx, g.remote); err == nil {
+			g.expectedTime = t
+		}
+	}
 	return sameSize && !g.expectedTime.IsZero() && !g.expectedTime.After(info.ModTime()), nil
 }
 
@@ -350,7 +356,7 @@ func (g *getter) publish() error {
 
 func (g *getter) setTime() error {
 	t := g.expectedTime
-	if t.IsZero() || g.opt.Entry != nil && !g.opt.Entry.Exact {
+	if t.IsZero() || g.opt.Entry != nil && !g.opt.Entry.Exact && t.Equal(g.opt.Entry.Time) {
 		asked, err := g.c.ModTime(g.ctx, g.remote)
 		if err == nil {
 			t = asked

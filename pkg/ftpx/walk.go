@@ -9,8 +9,13 @@ import (
 	"strings"
 )
 
-// maxDepth bounds the recursion into a tree that a server describes.
-const maxDepth = 100
+// Bounds of a tree that a server describes: how deep it is nested, and how many
+// directories and entries it has.
+const (
+	maxDepth   = 100
+	maxDirs    = 200_000
+	maxEntries = 5_000_000
+)
 
 // An UnknownLinesError reports lines of a listing that make no sense and may
 // stand for files.
@@ -28,41 +33,51 @@ func (e *UnknownLinesError) Error() string {
 // [fs.SkipDir]. A directory that cannot be listed, or whose listing holds lines
 // that make no sense, is given to failed, which may return nil to go on.
 func (c *Client) Walk(ctx context.Context, dir string, fn func(path string, e Entry) error, failed func(dir string, err error) error) error {
-	return c.walk(ctx, dir, 0, fn, failed)
+	w := &walker{c: c, ctx: ctx, fn: fn, failed: failed}
+	return w.walk(dir, 0)
 }
 
-func (c *Client) walk(ctx context.Context, dir string, depth int, fn func(string, Entry) error, failed func(string, error) error) error {
-	if depth > maxDepth {
-		return failed(dir, fmt.Errorf("%w: directories nested deeper than %d", ErrProtocol, maxDepth))
+type walker struct {
+	c             *Client
+	ctx           context.Context
+	fn            func(string, Entry) error
+	failed        func(string, error) error
+	dirs, entries int
+}
+
+func (w *walker) walk(dir string, depth int) error {
+	if w.dirs++; depth > maxDepth || w.dirs > maxDirs || w.entries > maxEntries {
+		return fmt.Errorf("%w: a tree without end at %q", ErrProtocol, dir)
 	}
-	l, err := c.List(ctx, dir)
+	l, err := w.c.List(w.ctx, dir)
 	if err != nil {
-		if err := failed(dir, err); err != nil || c.dead != nil {
+		if err := w.failed(dir, err); err != nil || w.c.dead != nil {
 			return err
 		}
 	}
 	if len(l.Unknown) > 0 {
-		if err := failed(dir, &UnknownLinesError{dir, l.Unknown}); err != nil {
+		if err := w.failed(dir, &UnknownLinesError{dir, l.Unknown}); err != nil {
 			return err
 		}
 	}
+	w.entries += len(l.Entries)
 	for _, e := range l.Entries {
-		name := Join(dir, e.Name)
-		err := fn(name, e)
-		if errors.Is(err, fs.SkipDir) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if e.Kind != KindDir || strings.ContainsRune(e.Name, '/') {
-			continue
-		}
-		if err := c.walk(ctx, name, depth+1, fn, failed); err != nil {
+		if err := w.visit(Join(dir, e.Name), e, depth); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (w *walker) visit(name string, e Entry, depth int) error {
+	err := w.fn(name, e)
+	if errors.Is(err, fs.SkipDir) {
+		return nil
+	}
+	if err != nil || e.Kind != KindDir || strings.ContainsRune(e.Name, '/') {
+		return err
+	}
+	return w.walk(name, depth+1)
 }
 
 // Join puts a name behind a remote directory; an empty directory is the current
