@@ -55,6 +55,9 @@ type batchResult struct {
 
 // runBatch judges the cases of a file, in order, on all processors.
 func (s *certSession) runBatch(ctx context.Context, name string) error {
+	if !s.e.cmd.Flags().Changed("max-depth") {
+		s.verify.MaxDepth = tlsx.DefaultMaxDepth // as openssl verify, on which suites are measured
+	}
 	r := s.e.in
 	if name != "-" {
 		f, err := os.Open(name)
