@@ -357,7 +357,10 @@ type connectedEvent struct {
 	ConnectMillis float64 `json:"connect_ms"`
 	Attempts      int     `json:"attempts"`
 
-	Options *socket.Options `json:"options,omitempty"` // as they are in effect
+	Type    socket.Type         `json:"type"`
+	Connect socket.Connect      `json:"connect"`
+	Peer    *socket.Credentials `json:"peer,omitempty"`    // of a UNIX socket
+	Options *socket.Options     `json:"options,omitempty"` // as they are in effect
 }
 
 // talk joins one connection with stdin and stdout, or with a command.
@@ -396,6 +399,10 @@ func (t *connector) sendConnected(c *socket.Conn, times timings) {
 	ev := connectedEvent{
 		ID: 1, Local: c.LocalAddr().String(), Remote: c.RemoteAddr().String(), Family: string(c.AddressFamily()),
 		Millis: ms(times.total), NameMillis: ms(times.name), ConnectMillis: ms(times.connect), Attempts: times.attempts,
+		Type: c.Type(), Connect: c.Connect(),
+	}
+	if cred, err := c.PeerCredentials(); err == nil {
+		ev.Peer = &cred
 	}
 	if o, err := socket.ReadOptions(c); err == nil {
 		ev.Options = &o

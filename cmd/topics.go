@@ -178,7 +178,8 @@ happens with --events json, json:FD or json:FILE: one object an event, with
   listening   address port path family
   resolved    name addrs ms
   attempt     n addr ms ok kind            (the try to connect to one address)
-  connected   id local remote family ms dns_ms connect_ms attempts options
+  connected   id local remote family ms dns_ms connect_ms attempts type connect
+              peer options
   accepted    id local remote peer
   handshake   what was negotiated
   half_close  id dir                       (our half has ended)
