@@ -34,7 +34,7 @@ type dnsBulkFlags struct {
 func (b *dnsBulkFlags) flags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&b.files, "file", "f", nil, "ask for the names in `FILE`, one a line with types if need be, many at a time (-: stdin; several: repeat it)")
 	f.BoolVar(&b.unordered, "unordered", false, "with --file, print results as they come, not in the order of the names")
-	f.Float64Var(&b.rate, "rate", 0, "with --file, ask at most `N` questions a second (default no bound for private servers, 1000 for each other one; -1: no bound)")
+	f.Float64Var(&b.rate, "rate", 0, "with --file, ask at most `N` questions a second (default 1000 for each server, no bound when all are private; -1: no bound)")
 	f.IntVar(&b.window, "window", 0, "with --file, have at most `N` questions under way at each server (default 256)")
 	f.StringVar(&b.resume, "resume", "", "with --file, note in `FILE` how far it has come, and go on from there the next time")
 	f.BoolVar(&b.summary, "summary", false, "with --file, print counts by rcode on stderr at the end")

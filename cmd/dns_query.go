@@ -30,7 +30,11 @@ international; an address asks for its name (PTR). A TYPE is the name of a recor
 type or TYPEnnn; a word without dot that is one is never a NAME ("mx." is).
 
 Results are lines of name, TTL, type and data; --format short prints the data
-alone, --full all sections, --json everything.`,
+alone, --full all sections, --json everything.
+
+The questions can also be validated (--validate), followed from the root servers
+down (--trace), put to several servers (--compare, --expect), asked for whole zones
+(--axfr, --ixfr), or read from files, thousands a second (--file).`,
 		Example: `  brio dns-query example.com
   brio dns-query example.com MX TXT --format short
   brio dns-query @tls://9.9.9.9 example.com AAAA --json

@@ -33,8 +33,8 @@ type BulkConfig struct {
 	Tries int
 
 	// Rate bounds the questions per second over all servers, retries included.
-	// Zero means no bound for private and loopback servers and 1000 for each
-	// other one; a negative rate means no bound at all.
+	// Zero means no bound when all servers have private or loopback addresses,
+	// else 1000 for each server; a negative rate means no bound at all.
 	Rate float64
 
 	// Ordered has the results come in the order of the questions. The results
@@ -234,15 +234,13 @@ func (c *BulkConfig) check() error {
 // politeRate is the rate used when none is asked for: other people's servers
 // block whoever asks faster.
 func (c *BulkConfig) politeRate() float64 {
-	rate := 0.0
 	for _, s := range c.Servers {
 		a := bulkAddr(s).Addr().Unmap()
-		if a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() {
-			return math.Inf(1)
+		if !a.IsLoopback() && !a.IsPrivate() && !a.IsLinkLocalUnicast() {
+			return 1000 * float64(len(c.Servers))
 		}
-		rate += 1000
 	}
-	return rate
+	return math.Inf(1)
 }
 
 // bulkAddr is the address of s, invalid when s has only a name.

@@ -1,0 +1,85 @@
+package dnsq
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+// The window doubles while nothing is lost, stays at a loss that names without
+// answer would make, and halves when the path or the server is overrun.
+func TestBulkWindow(t *testing.T) {
+	s := newBulkServer(Server{Host: "192.0.2.1"}, 1024)
+	epoch := func(lostPercent int) int {
+		n := max(int(s.window), 32)
+		for range n {
+			s.countSent()
+		}
+		s.epochLost = n * lostPercent / 100
+		s.review(1024)
+		return int(s.window)
+	}
+	for _, tt := range []struct{ lost, want int }{
+		{0, 256}, {0, 512}, {2, 1024}, {0, 1024}, {5, 1024}, {50, 512}, {50, 256}, {5, 256}, {0, 288}, {0, 324},
+	} {
+		if got := epoch(tt.lost); got != tt.want {
+			t.Fatalf("after %d %% lost the window is %d; want %d", tt.lost, got, tt.want)
+		}
+	}
+	for range 20 {
+		epoch(100)
+	}
+	if s.window < 8 {
+		t.Errorf("window %v; want at least 8", s.window)
+	}
+}
+
+// The wait for a reply follows the measured round trip (RFC 6298 section 2).
+func TestBulkRTO(t *testing.T) {
+	s := newBulkServer(Server{}, 64)
+	if s.rto() != bulkFirstRTO {
+		t.Errorf("before any reply: %s; want %s", s.rto(), bulkFirstRTO)
+	}
+	s.measured(100 * time.Millisecond)
+	if s.rto() != 300*time.Millisecond {
+		t.Errorf("after one: %s; want srtt + 4 × half of it", s.rto())
+	}
+	for range 100 {
+		s.measured(100 * time.Millisecond)
+	}
+	if d := s.rto(); d < 100*time.Millisecond || d > 110*time.Millisecond {
+		t.Errorf("after many equal ones: %s; want about 100ms", d)
+	}
+	for range 100 {
+		s.measured(100 * time.Microsecond)
+	}
+	if s.rto() != bulkMinRTO {
+		t.Errorf("on a fast path: %s; want %s", s.rto(), bulkMinRTO)
+	}
+}
+
+// Other people's servers are asked politely unless the caller says otherwise.
+func TestBulkPoliteRate(t *testing.T) {
+	for _, tt := range []struct {
+		hosts []string
+		rate  float64 // asked for
+		want  float64
+	}{
+		{[]string{"192.0.2.1"}, 0, 1000},
+		{[]string{"192.0.2.1", "2001:db8::1"}, 0, 2000},
+		{[]string{"192.0.2.1", "10.0.0.1"}, 0, 2000},
+		{[]string{"127.0.0.1"}, 0, math.Inf(1)},
+		{[]string{"10.1.2.3"}, 0, math.Inf(1)},
+		{[]string{"fd00::1"}, 0, math.Inf(1)},
+		{[]string{"192.0.2.1"}, 50, 50},
+		{[]string{"192.0.2.1"}, -1, math.Inf(1)},
+	} {
+		cfg := BulkConfig{Rate: tt.rate}
+		for _, h := range tt.hosts {
+			cfg.Servers = append(cfg.Servers, Server{Host: h})
+		}
+		if cfg.setDefaults(); cfg.Rate != tt.want {
+			t.Errorf("%v asked at %v: %v; want %v", tt.hosts, tt.rate, cfg.Rate, tt.want)
+		}
+	}
+}
