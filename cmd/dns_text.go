@@ -12,15 +12,14 @@ import (
 
 // textWriter is what prints a result that is not JSON.
 func (o *dnsOptions) textWriter(e *env) func(io.Writer, dnsResult) error {
-	switch {
-	case e.format == "short":
-		return o.writeShort
-	case o.full, o.isRaw():
-		return writeDNSFull
-	}
 	return func(w io.Writer, r dnsResult) error {
-		if r.Type == "ANY" { // never decoded
+		switch {
+		case (o.full || o.isRaw() || r.Type == "ANY") && e.format != "short": // ANY is never decoded
 			return writeDNSFull(w, r)
+		case r.answer.Err() != nil:
+			return nil // what a reply holds that says NXDOMAIN, or is cut off, is no answer
+		case e.format == "short":
+			return o.writeShort(w, r)
 		}
 		return o.writeRecords(e, w, r)
 	}

@@ -18,7 +18,8 @@ type Answer struct {
 
 	// Primary is the first record of the type asked for, decoded: a [netip.Addr]
 	// for A and AAAA, a string for NS, CNAME, PTR and DNAME, [MX], [SRV], [TXT],
-	// [Rdata] for every other type. Nil when there is none, and for raw queries.
+	// [Rdata] for every other type. Nil when there is none, for raw queries, and
+	// when the reply is truncated or says something else than NOERROR.
 	Primary any `json:"answer"`
 
 	// Valid is for how many more seconds the answer holds, a negative answer
@@ -102,6 +103,9 @@ func newAnswer(rep *reply, o Options, tried []string) *Answer {
 	chain := answerChain(rep.msg)
 	for _, alias := range chain.aliases {
 		a.Aliases = append(a.Aliases, alias.(*dns.CNAME).Target)
+	}
+	if resp.Err() != nil {
+		return a // records in such a reply are no answer
 	}
 	if values := decode(chain.records, rep.msg.Extra); len(values) > 0 {
 		a.Primary, a.Others = values[0], append(a.Others, values[1:]...)

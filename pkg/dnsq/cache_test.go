@@ -13,6 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/brio-net/brio/internal/dnstest"
 	"github.com/brio-net/brio/pkg/dnsq"
 )
 
@@ -208,7 +209,7 @@ func TestCacheFileDamaged(t *testing.T) {
 }
 
 func FuzzCacheFile(f *testing.F) {
-	wire := mustPack(answer(dnsq.NewQuery("www.example.", dns.TypeA, dnsq.Header{}), "192.0.2.1"))
+	wire := mustPack(dnstest.Answer(dnsq.NewQuery("www.example.", dns.TypeA, dnsq.Header{}), "192.0.2.1"))
 	now := time.Now().Unix()
 	f.Add(fmt.Sprintf("%d\t%d\t127.0.0.1:53\trealm\t%s\n", now+60, now, base64.StdEncoding.EncodeToString(wire)))
 	f.Fuzz(func(t *testing.T, lines string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/brio-net/brio/internal/dnstest"
 	"github.com/brio-net/brio/pkg/dnsq"
 )
 
@@ -33,8 +34,8 @@ func TestParseServer(t *testing.T) {
 		{"fe80::1%eth0", "[fe80::1%eth0]:53"},
 		{"ns.example", "ns.example:53"},
 		{"ns.example.:53", "ns.example.:53"},
-		{"udp://ns.example", "ns.example:53"},
-		{"tcp://192.0.2.1", "tcp://192.0.2.1:53"},
+		{"UDP://ns.example", "ns.example:53"},
+		{"TCP://192.0.2.1", "TCP://192.0.2.1:53"},
 		{"tls://192.0.2.1#dns.example", "tls://192.0.2.1:853"},
 		{"TLS://dns.example", "tls://dns.example:853"},
 		{"quic://dns.example", "quic://dns.example:853"},
@@ -270,7 +271,7 @@ func TestParseAddr(t *testing.T) {
 func FuzzReply(f *testing.F) {
 	q := dnsq.NewQuery("www.example.", dns.TypeA, dnsq.Header{})
 	q.Id = 7
-	reply := answer(q, "192.0.2.1")
+	reply := dnstest.Answer(q, "192.0.2.1")
 	for _, s := range []string{`www.example. 1 IN TXT "\027[31m"`, `a\027b.example. 1 IN MX 1 x\010y.`, "www.example. 1 IN HTTPS 1 . alpn=h2",
 		"www.example. 1 IN CAA 0 issue \"\\155\"", "www.example. 1 IN NAPTR 1 1 \"\\007\" \"\" \"\" ."} {
 		if rr, err := dns.NewRR(s); err == nil {

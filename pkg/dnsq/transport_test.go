@@ -21,6 +21,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/brio-net/brio/internal/dnstest"
 	"github.com/brio-net/brio/pkg/dnsq"
 )
 
@@ -99,7 +100,7 @@ func TestTCP(t *testing.T) {
 	c := new(dnsq.Client)
 	defer c.Close()
 	for i := range 3 {
-		m, timing, err := c.Exchange(context.Background(), server(t, "tcp://"+addr), questionA)
+		m, timing, err := c.Exchange(context.Background(), server(t, "TCP://"+addr), questionA)
 		if err != nil || len(m.Answer) != 1 || timing.Transport != dnsq.TCP || timing.Sent != 1 || timing.Received != 1 {
 			t.Fatalf("exchange %d: %v, %+v", i, err, timing)
 		}
@@ -128,7 +129,7 @@ func TestTCPIdleClosed(t *testing.T) {
 			b, err := dnsq.ReadFrame(c, nil)
 			q := new(dns.Msg)
 			if err == nil && q.Unpack(b) == nil {
-				_ = dnsq.WriteFrame(c, good(q))
+				_ = dnsq.WriteFrame(c, dnstest.Good(q))
 			}
 			_ = c.Close()
 		}
@@ -136,7 +137,7 @@ func TestTCPIdleClosed(t *testing.T) {
 	c := new(dnsq.Client)
 	defer c.Close()
 	for i := range 3 {
-		if _, _, err := c.Exchange(context.Background(), server(t, "tcp://"+l.Addr().String()), questionA); err != nil {
+		if _, _, err := c.Exchange(context.Background(), server(t, "TCP://"+l.Addr().String()), questionA); err != nil {
 			t.Fatalf("exchange %d: %v", i, err)
 		}
 	}
@@ -245,7 +246,7 @@ func TestCancelled(t *testing.T) {
 		c := new(dnsq.Client)
 		srv := server(t, scheme+"://"+addr)
 		if scheme == "udp" {
-			srv = evilServer{}.start(t)
+			srv = server(t, dnstest.Server{}.Start(t))
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(50*time.Millisecond, cancel)
@@ -284,7 +285,7 @@ func dohReply(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/dns-message")
-	_, _ = w.Write(good(q))
+	_, _ = w.Write(dnstest.Good(q))
 }
 
 func TestHTTPS(t *testing.T) {
@@ -358,20 +359,20 @@ func TestQUICNotSupported(t *testing.T) {
 func TestRandomCase(t *testing.T) {
 	name := "a.name.with.many.letters.example."
 	lower := func(q *dns.Msg) [][]byte {
-		m := answer(q, "192.0.2.1")
+		m := dnstest.Answer(q, "192.0.2.1")
 		m.Question[0].Name = strings.ToLower(m.Question[0].Name)
 		return [][]byte{mustPack(m)}
 	}
-	for _, e := range []evilServer{
-		{udp: func(q *dns.Msg) [][]byte { return [][]byte{good(q)} }},
-		{udp: lower, tcp: stream(lower)},
+	for _, e := range []dnstest.Server{
+		{UDP: func(q *dns.Msg) [][]byte { return [][]byte{dnstest.Good(q)} }},
+		{UDP: lower, TCP: dnstest.Stream(lower)},
 	} {
 		c := &dnsq.Client{RandomCase: true}
-		m, timing, err := c.Exchange(context.Background(), e.start(t), dnsq.NewQuery(name, dns.TypeA, dnsq.Header{}))
+		m, timing, err := c.Exchange(context.Background(), server(t, e.Start(t)), dnsq.NewQuery(name, dns.TypeA, dnsq.Header{}))
 		if err != nil || m.Question[0].Name != name || !strings.EqualFold(m.Answer[0].Header().Name, name) {
 			t.Errorf("%v, %+v: %v", err, timing, m)
 		}
-		if want := map[bool]dnsq.Transport{false: dnsq.UDP, true: dnsq.TCP}[e.tcp != nil]; timing.Transport != want {
+		if want := map[bool]dnsq.Transport{false: dnsq.UDP, true: dnsq.TCP}[e.TCP != nil]; timing.Transport != want {
 			t.Errorf("over %s, want %s", timing.Transport, want)
 		}
 		_ = c.Close()
@@ -384,7 +385,7 @@ func TestCookie(t *testing.T) {
 	const serverCookie = "0123456789abcdef"
 	var mu sync.Mutex // questions come one after the other, from goroutines of the server
 	var seen []string
-	e := evilServer{udp: func(q *dns.Msg) [][]byte {
+	e := dnstest.Server{UDP: func(q *dns.Msg) [][]byte {
 		var got string
 		for _, o := range q.IsEdns0().Option {
 			if c, ok := o.(*dns.EDNS0_COOKIE); ok {
@@ -394,7 +395,7 @@ func TestCookie(t *testing.T) {
 		mu.Lock()
 		seen = append(seen, got)
 		mu.Unlock()
-		m := answer(q, "192.0.2.1")
+		m := dnstest.Answer(q, "192.0.2.1")
 		m.SetEdns0(1232, false)
 		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: got[:16] + serverCookie}}
 		if len(got) == 16 {
@@ -404,7 +405,7 @@ func TestCookie(t *testing.T) {
 	}}
 	c := new(dnsq.Client)
 	defer c.Close()
-	srv := e.start(t)
+	srv := server(t, e.Start(t))
 	for range 2 {
 		if m, _, err := c.Exchange(context.Background(), srv, questionA); err != nil || len(m.Answer) != 1 {
 			t.Fatalf("%v, %v", m, err)
@@ -420,7 +421,7 @@ func TestCookie(t *testing.T) {
 func TestTSIG(t *testing.T) {
 	key := &dnsq.TSIG{Name: "key.example", Algorithm: "hmac-sha256", Secret: "c2VjcmV0IG9mIHRoZSB0ZXN0"}
 	h := func(w dns.ResponseWriter, q *dns.Msg) {
-		m := answer(q, "192.0.2.1")
+		m := dnstest.Answer(q, "192.0.2.1")
 		if w.TsigStatus() != nil || q.IsTsig() == nil {
 			m.Rcode, m.Answer = dns.RcodeNotAuth, nil
 		} else {
@@ -452,7 +453,7 @@ func TestTSIG(t *testing.T) {
 		}
 	}
 	// A reply that is not signed, or with another key, is forged.
-	plain := evilServer{udp: func(q *dns.Msg) [][]byte { return [][]byte{good(q)} }}.start(t)
+	plain := server(t, dnstest.Server{UDP: func(q *dns.Msg) [][]byte { return [][]byte{dnstest.Good(q)} }}.Start(t))
 	c := &dnsq.Client{TSIG: key, Timeout: 100 * time.Millisecond}
 	if _, _, err := c.Exchange(context.Background(), plain, questionA); !errors.Is(err, dnsq.ErrInvalidReply) {
 		t.Errorf("unsigned reply: %v", err)
@@ -502,7 +503,7 @@ func TestQuestion(t *testing.T) {
 func TestClientSubnetEcho(t *testing.T) {
 	q := dnsq.NewQuery("www.example.", dns.TypeA, dnsq.Header{ClientSubnet: must(t, "192.0.2.0/24")})
 	reply := func(text string) []byte {
-		m := answer(q, "192.0.2.1")
+		m := dnstest.Answer(q, "192.0.2.1")
 		p := must(t, text)
 		m.SetEdns0(1232, false)
 		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(p.Bits()), SourceScope: 20, Address: p.Addr().AsSlice()}}

@@ -1,0 +1,54 @@
+package tests
+
+import (
+	"bytes"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/brio-net/brio/internal/dnstest"
+)
+
+// TestDNSAdversary has brio ask servers that misbehave: the right status in
+// time, one line about it, and never a forged address on stdout.
+func TestDNSAdversary(t *testing.T) {
+	status := map[dnstest.Outcome]int{
+		dnstest.Answered: 0, dnstest.NotFound: 3, dnstest.Failure: 14, dnstest.Invalid: 15, dnstest.NoReply: 5, dnstest.Broken: 7,
+	}
+	for _, b := range dnstest.Behaviours() {
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			addr := b.Server.Start(t)
+			for _, format := range []string{"text", "json"} {
+				c := exec.Command("brio", "dns-query", "@"+addr, "www.example", "--repeat", "2", "--try-timeout", "0.3", "--format", format)
+				var out, msg bytes.Buffer
+				c.Stdout, c.Stderr = &out, &msg
+				start := time.Now()
+				err := c.Run()
+				if took := time.Since(start); took > 10*time.Second {
+					t.Errorf("took %v", took)
+				}
+				got := 0
+				if exit := new(exec.ExitError); errors.As(err, &exit) {
+					got = exit.ExitCode()
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if want := status[b.Want]; got != want {
+					t.Errorf("%s: status %d, want %d\n%s%s", format, got, want, out.String(), msg.String())
+				}
+				if format != "json" && strings.Contains(out.String(), dnstest.ForgedAddr) {
+					t.Errorf("%s: a forged address was printed:\n%s", format, out.String())
+				}
+				if b.Want == dnstest.Answered && !strings.Contains(out.String(), dnstest.HonestAddr) {
+					t.Errorf("%s: no answer:\n%s", format, out.String())
+				}
+				if lines := strings.Count(msg.String(), "\n"); (got == 0) != (lines == 0) {
+					t.Errorf("%s: status %d with stderr %q", format, got, msg.String())
+				}
+			}
+		})
+	}
+}
