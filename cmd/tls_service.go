@@ -60,10 +60,24 @@ func (s *tlsService) secure(handle tlsHandler) service {
 		}
 		res, err := handle(ctx, stream, c, id)
 		if err == nil && s.o.fault != faultTruncate {
-			_ = conn.Close() // both directions have ended: nothing can be lost
+			endStream(conn)
 		}
 		return res, err // what failed ends without close_notify, so that no peer takes it for whole
 	}
+}
+
+// lastPatience is how long a client may go on sending to a service that is done.
+const lastPatience = 2 * time.Second
+
+// endStream says the last word and reads what the client still sends, for a
+// socket that is closed with bytes unread resets the connection, and what has
+// not been sent yet is lost.
+func endStream(conn *tlsx.Conn) {
+	if conn.CloseWrite() == nil {
+		_ = conn.SetReadDeadline(time.Now().Add(lastPatience)) // fails only on a closed connection
+		_, _ = io.Copy(io.Discard, conn)
+	}
+	_ = conn.Close() // both directions have ended
 }
 
 func (s *tlsService) handshake(ctx context.Context, c *socket.Conn, id int64) (*tlsx.Conn, error) {

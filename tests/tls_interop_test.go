@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -392,5 +393,29 @@ func TestTLSLimits(t *testing.T) {
 	}
 	if o := r.run(httpRequest, r.brio, "tls-client", "-4", "--expect", "200 OK", "--ca-file", "root.pem", "localhost:"+port); o.status != 0 {
 		t.Errorf("expect: status %d\n%s", o.status, o.stderr)
+	}
+}
+
+// What has been sent arrives although the server sends too, and nobody reads
+// that: a socket closed with bytes unread resets the connection.
+func TestTLSSendOnlyDelivers(t *testing.T) {
+	r := newTLSRig(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r.check(err)
+	t.Cleanup(func() { l.Close() })
+	pair, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "server.pem"), filepath.Join(r.dir, "server.key"))
+	r.check(err)
+	arrived := make(chan int64, 1)
+	go acceptAll(l, func(c net.Conn) {
+		conn := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}})
+		conn.Write(make([]byte, 100_000)) // never read
+		time.Sleep(200 * time.Millisecond)
+		n, _ := io.Copy(io.Discard, conn)
+		arrived <- n
+	})
+	const size = 3 << 20
+	o := r.run(strings.Repeat("x", size), r.brio, "tls-client", "-4", "--send-only", "--ca-file", "root.pem", "localhost:"+strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	if n := <-arrived; o.status == 0 && n != size {
+		t.Errorf("status 0, and %d of %d bytes arrived\n%s", n, size, o.stderr)
 	}
 }
