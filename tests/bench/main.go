@@ -44,6 +44,7 @@ func areas() []area {
 		{"many", manyArea},
 		{"datagram", datagramArea},
 		{"dns", dnsArea},
+		{"tls", tlsArea},
 		{"ftp", ftpArea},
 	}
 }

@@ -41,27 +41,28 @@ func (p place) brio() string {
 // A mover is a program that sends its input to a listener, and one that writes
 // what it receives.
 type mover struct {
-	name string
-	recv func(place) []string
-	send func(place) []string
+	name      string
+	recv      func(place) []string
+	send      func(place) []string
+	openStdin bool // the receiver ends when its stdin does
 }
 
 func (b *bench) movers() []mover {
 	return []mover{
-		{"brio",
-			func(p place) []string { return []string{b.brio, "listen", p.brio()} },
-			func(p place) []string { return []string{b.brio, "connect", p.brio()} }},
-		{"nc.openbsd",
-			func(p place) []string { return ncArgs(p, "-l") },
-			func(p place) []string { return ncArgs(p, "-N") }},
-		{"ncat",
-			func(p place) []string { return ncatArgs(p, "--recv-only", "-l") },
-			func(p place) []string { return ncatArgs(p, "--send-only") }},
-		{"socat -b1M",
-			func(p place) []string {
+		{name: "brio",
+			recv: func(p place) []string { return []string{b.brio, "listen", p.brio()} },
+			send: func(p place) []string { return []string{b.brio, "connect", p.brio()} }},
+		{name: "nc.openbsd",
+			recv: func(p place) []string { return ncArgs(p, "-l") },
+			send: func(p place) []string { return ncArgs(p, "-N") }},
+		{name: "ncat",
+			recv: func(p place) []string { return ncatArgs(p, "--recv-only", "-l") },
+			send: func(p place) []string { return ncatArgs(p, "--send-only") }},
+		{name: "socat -b1M",
+			recv: func(p place) []string {
 				return []string{"socat", "-b", "1048576", "-u", p.socat("TCP4-LISTEN:%d,reuseaddr,bind=127.0.0.1", "UNIX-LISTEN:%s"), "STDOUT"}
 			},
-			func(p place) []string {
+			send: func(p place) []string {
 				return []string{"socat", "-b", "1048576", "-u", "STDIN", p.socat("TCP4:127.0.0.1:%d", "UNIX-CONNECT:%s")}
 			}},
 	}
@@ -107,7 +108,17 @@ func (b *bench) transfer(m mover, r route, source string, size int64, unix bool)
 	if err != nil {
 		return sample{}, err
 	}
-	server, err := b.spawn(nil, out, m.recv(p)...)
+	var stdin io.Reader
+	if m.openStdin {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return sample{}, err
+		}
+		defer w.Close()
+		defer r.Close()
+		stdin = r
+	}
+	server, err := b.spawn(stdin, out, m.recv(p)...)
 	if err != nil {
 		return sample{}, err
 	}
