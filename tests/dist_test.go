@@ -24,6 +24,7 @@ func TestDist(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a release")
 	}
+	t.Parallel()
 	first, second := t.TempDir(), t.TempDir()
 	dist(t, first)
 	dist(t, second)

@@ -84,6 +84,7 @@ func TestManPagesLint(t *testing.T) {
 // groff reads the pages too, and shows every flag and example in a form that
 // can be pasted.
 func TestManPagesThroughMan(t *testing.T) {
+	t.Parallel()
 	man := needTool(t, "man")
 	dir := t.TempDir()
 	root := cmd.Doc()

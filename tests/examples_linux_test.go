@@ -38,8 +38,10 @@ func inWorld(t *testing.T, inside func(*testing.T)) {
 	if testing.Short() {
 		t.Skip("runs some hundred commands")
 	}
+	t.Parallel()
 	needTool(t, "ip")
 	needTool(t, "bash")
+	needTool(t, "setpriv")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

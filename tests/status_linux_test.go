@@ -33,6 +33,7 @@ import (
 //	2123  FTP that answers 550         203.0.113.1, .2: unreachable, prohibited
 //
 // server CMD... starts a server that writes its port to $port; ends waits for it.
+// powerless CMD... runs a command without the capabilities of root.
 const statusTable = `
 connect: 0 brio connect --probe localhost:22
 connect: 2 brio connect
@@ -55,7 +56,7 @@ listen: 4 server brio listen 127.0.0.1:0 --forward localhost:1; brio connect 127
 listen: 5 brio listen 127.0.0.1:0 --accept-timeout 0.1
 listen: 7 server bash -c 'yes | brio listen "$@"' - 127.0.0.1:0; timeout -s KILL 0.3 brio connect 127.0.0.1:$port >/dev/null; ends
 listen: 8 brio listen 127.0.0.1:22
-listen: 9 setpriv --reuid 65534 --clear-groups --inh-caps=-all --ambient-caps=-all brio listen 127.0.0.1:81
+listen: 9 powerless brio listen 127.0.0.1:81
 listen: 11 brio listen 127.0.0.1:0 --no-wait
 listen: 12 server brio listen 127.0.0.1:0 >/dev/full; echo hi | brio connect 127.0.0.1:$port; ends
 listen: 16 server brio listen -k --max-accepts 2 127.0.0.1:0 --forward localhost:1; brio connect 127.0.0.1:$port; brio connect 127.0.0.1:$port; ends
@@ -77,7 +78,7 @@ dgram recv: 0 server brio dgram recv --count 1 127.0.0.1:0; brio dgram send --da
 dgram recv: 2 brio dgram recv
 dgram recv: 5 brio dgram recv --wait 0.1 127.0.0.1:0
 dgram recv: 8 brio dgram recv 127.0.0.1:53
-dgram recv: 9 setpriv --reuid 65534 --clear-groups --inh-caps=-all --ambient-caps=-all brio dgram recv 127.0.0.1:81
+dgram recv: 9 powerless brio dgram recv 127.0.0.1:81
 dgram recv: 12 server brio dgram recv --count 1 127.0.0.1:0 >/dev/full; brio dgram send --data x 127.0.0.1:$port; ends
 
 dgram pipe: 0 echo x | brio dgram pipe --count 1 127.0.0.1:7005
@@ -94,7 +95,7 @@ dgram echo: 0 server brio dgram echo --count 1 127.0.0.1:0; brio dgram send --da
 dgram echo: 2 brio dgram echo
 dgram echo: 5 brio dgram echo --wait 0.1 127.0.0.1:0
 dgram echo: 8 brio dgram echo 127.0.0.1:53
-dgram echo: 9 setpriv --reuid 65534 --clear-groups --inh-caps=-all --ambient-caps=-all brio dgram echo 127.0.0.1:81
+dgram echo: 9 powerless brio dgram echo 127.0.0.1:81
 dgram echo: 12 brio dgram echo --port-file /nosuch/port --wait 0.1 127.0.0.1:0
 
 dns-query: 0 brio dns-query example.com
@@ -190,7 +191,7 @@ tls-server: 4 server brio tls-server 127.0.0.1:0 --forward localhost:1; brio tls
 tls-server: 5 brio tls-server 127.0.0.1:0 --accept-timeout 0.1
 tls-server: 7 server brio tls-server 127.0.0.1:0; timeout -s KILL 0.5 brio tls-client --insecure 127.0.0.1:$port; ends
 tls-server: 8 brio tls-server 127.0.0.1:22
-tls-server: 9 setpriv --reuid 65534 --clear-groups --inh-caps=-all --ambient-caps=-all brio tls-server 127.0.0.1:81
+tls-server: 9 powerless brio tls-server 127.0.0.1:81
 tls-server: 10 server brio tls-server 127.0.0.1:0; echo nonsense | brio connect 127.0.0.1:$port; ends
 tls-server: 11 brio tls-server 127.0.0.1:0 --no-wait
 tls-server: 12 server brio tls-server 127.0.0.1:0 >/dev/full; echo hi | brio tls-client --insecure 127.0.0.1:$port; ends
@@ -204,7 +205,7 @@ cert-info: 2 brio cert-info --nosuch
 cert-info: 3 brio cert-info nosuch.pem
 cert-info: 4 brio cert-info localhost:1
 cert-info: 5 brio cert-info --timeout 0.2 localhost:7001
-cert-info: 9 setpriv --reuid 65534 --clear-groups --inh-caps=-all --ambient-caps=-all brio cert-info secret/cert.pem
+cert-info: 9 powerless brio cert-info secret/cert.pem
 cert-info: 10 brio cert-info localhost:7003
 cert-info: 11 brio cert-info --expires-within 3650d cert.pem
 cert-info: 12 brio cert-info cert.pem >/dev/full
@@ -300,6 +301,7 @@ const statusPrelude = `
 exec 0</dev/null
 server() { rm -f p; "$@" --port-file p & l=$!; while [ ! -s p ] && kill -0 $l 2>/dev/null; do sleep 0.02; done; port=$(cat p 2>/dev/null); port=${port##*:}; }
 ends() { wait $l; }
+powerless() { setpriv --bounding-set=-all --inh-caps=-all "$@"; }
 `
 
 // Every status that a command documents comes about as it says, and no other
@@ -522,13 +524,13 @@ func (w *world) serveFaults(t *testing.T) {
 	(&ftptest.Server{Addr: ":2123"}).Reply("STOR", "550 no\r\n").Start(t)
 }
 
-// A file in a directory that only root may enter.
+// secretFile makes a file that only root's capabilities can read.
 func secretFile(t *testing.T, dir string, text []byte) {
 	t.Helper()
 	if err := os.Mkdir(filepath.Join(dir, "secret"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "secret", "cert.pem"), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "secret", "cert.pem"), text, 0o000); err != nil {
 		t.Fatal(err)
 	}
 }
