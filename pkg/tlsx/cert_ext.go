@@ -320,7 +320,7 @@ func (x *extensionCache) readBasic(e *Extension) error {
 	d := v.inside()
 	x.hasBasic = true
 	if d.peek(classUniversal, tagBoolean) {
-		b, err := d.next()
+		b, err := d.want(tagBoolean)
 		if err != nil || len(b.content) != 1 {
 			return errors.New("cA: malformed BOOLEAN")
 		}
@@ -392,7 +392,7 @@ func (x *extensionCache) readEKU(e *Extension) error {
 	}
 	x.hasEKU = true
 	for _, it := range items {
-		if !it.is(tagOID) || !oid(it.content).wellFormed() {
+		if !it.is(tagOID) || it.constructed || !oid(it.content).wellFormed() {
 			return errors.New("a usage is not an OBJECT IDENTIFIER")
 		}
 		x.ekuIDs = append(x.ekuIDs, oid(it.content))

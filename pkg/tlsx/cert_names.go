@@ -110,6 +110,9 @@ func (g *GeneralName) parseOther(v tlv) error {
 	if err != nil {
 		return err
 	}
+	if x.is(tagBMP) && len(x.content)%2 != 0 || x.is(tagUniversal) && len(x.content)%4 != 0 {
+		return errNameShape
+	}
 	text, _, _ := decodeString(x)
 	g.Value = g.other.short() + ":" + text
 	g.content = x.content

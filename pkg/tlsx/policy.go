@@ -58,6 +58,9 @@ func (p *policyCache) readPolicies(e *Extension) error {
 		if err != nil {
 			return err
 		}
+		if !oid(id.content).wellFormed() {
+			return errors.New("a policy is not an OBJECT IDENTIFIER")
+		}
 		if seen[oid(id.content)] {
 			return fmt.Errorf("policy %s twice", oid(id.content))
 		}
@@ -126,7 +129,7 @@ func skipCount(d *der, tag, class int) (int, error) {
 	switch {
 	case err != nil:
 		return -1, err
-	case v.class != class || v.tag != tag || len(v.content) == 0:
+	case v.class != class || v.tag != tag || v.constructed || len(v.content) == 0:
 		return -1, errors.New("not an INTEGER")
 	}
 	n := bigInt(v.content)
