@@ -263,7 +263,7 @@ func (b *bulk) giveUp(i uint16, err error) {
 		b.end(fmt.Errorf("%w: %w", errSilent, err))
 	}
 	srv := b.servers[s.server].Server
-	if s.bad > 0 && errors.Is(err, ErrNoReply) {
+	if s.bad > 0 && !errors.Is(err, ErrTruncated) {
 		err = &InvalidReplyError{Count: s.bad, Reason: "malformed or not to this question"}
 	}
 	res := BulkResult{Server: srv, Tries: s.tries, viaTCP: s.tcp, Err: &ServerFailedError{srv, err}}
@@ -322,6 +322,8 @@ func (b *bulk) reply(i uint16, msg []byte) {
 	switch rcode := int(msg[3] & 0xf); {
 	case msg[2]&flagTC != 0 && !s.tcp:
 		b.overStream(i)
+	case msg[2]&flagTC != 0: // nothing is longer than what TCP carries: a part is no answer
+		b.giveUp(i, ErrTruncated)
 	case rcode == dns.RcodeFormatError && !s.noOPT && !s.tcp:
 		srv.plain = true // RFC 6891 section 7: a server that does not know EDNS
 		s.tries--

@@ -58,6 +58,34 @@ func TestAdversary(t *testing.T) {
 	}
 }
 
+// TestAdversaryBulk has bulk look-ups ask the same servers. It sends no cookie,
+// and goes on after a flood: it may find the honest answer where one question
+// alone gives up.
+func TestAdversaryBulk(t *testing.T) {
+	for _, tt := range dnstest.Behaviours() {
+		if tt.Name == "another client's cookie" {
+			continue
+		}
+		t.Run(tt.Name, func(t *testing.T) {
+			t.Parallel()
+			cfg := dnsq.BulkConfig{Servers: []dnsq.Server{server(t, tt.Server.Start(t))}, Tries: 2, Timeout: 200 * time.Millisecond}
+			got, _, err := runBulk(t, "www.example\n", cfg)
+			if err != nil || len(got) != 1 {
+				t.Fatalf("%d results, %v", len(got), err)
+			}
+			if strings.Contains(got[0].short, dnstest.ForgedAddr) {
+				t.Errorf("the forged answer was believed: %+v", got[0])
+			}
+			if tt.Want == dnstest.Answered && got[0].short != dnstest.HonestAddr+"\n" {
+				t.Errorf("got %+v; want the honest answer", got[0])
+			}
+			if tt.Want == dnstest.Broken && got[0].err == nil {
+				t.Errorf("got %+v; want an error", got[0])
+			}
+		})
+	}
+}
+
 // TestAdversaryMemory asks a server whose replies are as large as can be. Taking
 // one apart must not cost more than a small multiple of what its names can hold.
 func TestAdversaryMemory(t *testing.T) {
