@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -163,6 +164,9 @@ func (d *dgramFlags) connect(ctx context.Context, a address, cfg socket.PacketCo
 // packetFailure is a failure of a datagram socket, with what can be done.
 func packetFailure(op, target string, err error) *failure {
 	f := &failure{err: socket.Describe(err).Err, op: op, target: target, status: statusOf(err), kind: string(socket.ErrorID(err))}
+	if errors.Is(err, syscall.EPROTOTYPE) {
+		f.hint("it is a socket for connections: brio connect %s", target)
+	}
 	switch socket.ErrorID(err) {
 	case socket.AccessDenied:
 		f.hint("a broadcast address needs --broadcast")

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -179,6 +181,9 @@ func bulkOptions(a address, o socket.Options) socket.Options {
 
 // explain adds what a user can do about a failed connection.
 func (d *dialFlags) explain(f *failure, a address) error {
+	if a.isUnix() && errors.Is(f.err, syscall.EPROTOTYPE) {
+		f.hint("it is a socket for datagrams: brio dgram send %s", a)
+	}
 	switch f.status {
 	case statusNotFound:
 		f.hint("see what the DNS says: brio dns-query %s", a.host)

@@ -13,7 +13,13 @@
 // [ErrorID].
 //
 // A stream is handed out as a [Conn]. Bytes in bulk go faster through the bare
-// connection below it, which [Conn.NetConn] returns.
+// connection below it, which [Conn.NetConn] returns, and [Pump], [Relay] and
+// [Pipe] move them: from one end to the other, between two connections, and
+// between a connection and an input and output.
+//
+// Hosts may be names, addresses in every form that [ParseHost] reads, or
+// integers; a [Resolver] looks names up. [ThroughProxies] makes a connection to
+// a proxy one to its target.
 package socket
 
 import "fmt"
