@@ -22,12 +22,23 @@ type crlfWriter struct {
 
 func (c *crlfWriter) Write(b []byte) (int, error) {
 	c.buf = c.buf[:0]
-	for _, x := range b {
-		if x == '\n' && !c.wasCR {
+	for rest := b; len(rest) > 0; {
+		line, end := rest, bytes.IndexByte(rest, '\n')
+		if end < 0 {
+			c.buf = append(c.buf, line...)
+			c.wasCR = line[len(line)-1] == '\r'
+			break
+		}
+		line, rest = rest[:end], rest[end+1:]
+		if end > 0 {
+			c.wasCR = line[end-1] == '\r'
+		}
+		c.buf = append(c.buf, line...)
+		if !c.wasCR {
 			c.buf = append(c.buf, '\r')
 		}
-		c.buf = append(c.buf, x)
-		c.wasCR = x == '\r'
+		c.buf = append(c.buf, '\n')
+		c.wasCR = false
 	}
 	if _, err := c.dst.Write(c.buf); err != nil {
 		return 0, err

@@ -2,7 +2,6 @@ package socket
 
 import (
 	"context"
-	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -172,12 +171,20 @@ func refused(errno syscall.Errno) bool {
 func ignoreEINTR(f func() (int, error)) (int, syscall.Errno) {
 	for {
 		n, err := f()
-		var errno syscall.Errno
-		if err != nil && !errors.As(err, &errno) {
-			errno = unix.EIO
-		}
-		if errno != unix.EINTR {
+		if errno := errnoOf(err); errno != unix.EINTR {
 			return n, errno
 		}
 	}
+}
+
+// errnoOf returns the number of the error of a system call, which is nothing
+// else; 0 for nil.
+func errnoOf(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		return errno
+	}
+	return unix.EIO
 }

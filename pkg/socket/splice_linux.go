@@ -81,11 +81,20 @@ type splicer struct {
 
 	pipe   *privatePipe
 	inPipe int // bytes in pipe
+
+	// What the calls in the hands of the poller leave behind. The functions are
+	// made once: a relay waits twice for every message.
+	fillCall, drainCall func(fd uintptr) bool
+	waited              bool
+	n                   int
+	errno               syscall.Errno
+	err                 error
 }
 
 // splice moves the bytes of a socket or pipe.
 func (p *pump) splice(ctx context.Context, dst, src descriptor) (bool, error) {
 	s := &splicer{p: p, dst: dst, src: src}
+	s.fillCall, s.drainCall = s.tryFill, s.tryDrain
 	s.grow(src)
 	s.grow(dst)
 	defer s.close()
@@ -138,50 +147,60 @@ func (s *splicer) run(ctx context.Context) (handled bool, err error) {
 // fill waits for bytes and takes them into the pipe. It leaves the pipe empty
 // at the end of src.
 func (s *splicer) fill() (errno syscall.Errno, err error) {
-	waited := false
-	rerr := s.src.raw.Read(func(fd uintptr) bool {
-		if s.pipe == nil {
-			if !waited && s.src.polled && !readable(int(fd)) {
-				waited = true
-				return false
-			}
-			if s.pipe, err = takePipe(); err != nil {
-				return true
-			}
-		}
-		waited = true
-		errno = s.fillNow(int(fd))
-		if errno == unix.EAGAIN && s.src.polled {
-			s.close() // hold no pipe while waiting
+	s.waited, s.errno, s.err = false, 0, nil
+	if err := s.src.raw.Read(s.fillCall); err != nil {
+		return 0, err
+	}
+	return s.errno, s.err
+}
+
+// tryFill reports whether fill has come to an end. A pipe is only taken when
+// there is something to put into it.
+func (s *splicer) tryFill(fd uintptr) bool {
+	if s.pipe == nil {
+		if !s.waited && s.src.polled && !readable(int(fd)) {
+			s.waited = true
 			return false
 		}
-		return true
-	})
-	if err == nil {
-		err = rerr
+		if s.pipe, s.err = takePipe(); s.err != nil {
+			return true
+		}
 	}
-	return errno, err
+	s.waited = true
+	s.errno = s.fillNow(int(fd))
+	if s.errno == unix.EAGAIN && s.src.polled {
+		s.close() // hold no pipe while waiting
+		return false
+	}
+	return true
 }
 
 // fillNow takes what is there. The pipe is empty, so that EAGAIN means that
 // there is nothing.
 func (s *splicer) fillNow(fd int) syscall.Errno {
-	flags := 0
-	if s.src.polled {
-		flags = unix.SPLICE_F_NONBLOCK
-	}
 	for {
-		n, errno := ignoreEINTR(func() (int, error) {
-			n, err := unix.Splice(fd, nil, s.pipe.w, nil, s.p.room(s.pipe.size), flags)
-			return int(n), err
-		})
-		s.inPipe = max(n, 0)
+		n, errno := splice(fd, s.pipe.w, s.p.room(s.pipe.size), s.src.polled)
+		s.inPipe = n
 		if errno != unix.EAGAIN || s.src.polled {
 			return errno
 		}
 		// Somebody made an inherited descriptor non-blocking.
 		if errno := waitFor(fd, unix.POLLIN); errno != 0 {
 			return errno
+		}
+	}
+}
+
+// splice moves at most size bytes between two descriptors, one of them a pipe.
+func splice(from, to, size int, nonblock bool) (int, syscall.Errno) {
+	flags := 0
+	if nonblock {
+		flags = unix.SPLICE_F_NONBLOCK
+	}
+	for {
+		n, err := unix.Splice(from, nil, to, nil, size, flags)
+		if errno := errnoOf(err); errno != unix.EINTR {
+			return int(max(n, 0)), errno
 		}
 	}
 }
@@ -208,28 +227,25 @@ func (s *splicer) drain() (handled bool, err error) {
 
 // drainNow moves to dst as much as it takes, once it takes any.
 func (s *splicer) drainNow() (n int, errno syscall.Errno, err error) {
-	flags := 0
-	if s.dst.polled {
-		flags = unix.SPLICE_F_NONBLOCK
-	}
-	err = s.dst.raw.Write(func(fd uintptr) bool {
-		for {
-			n, errno = ignoreEINTR(func() (int, error) {
-				n, err := unix.Splice(s.pipe.r, nil, int(fd), nil, s.inPipe, flags)
-				return int(n), err
-			})
-			if errno != unix.EAGAIN {
-				return true
-			}
-			if s.dst.polled {
-				return false
-			}
-			if errno = waitFor(int(fd), unix.POLLOUT); errno != 0 {
-				return true
-			}
+	s.n, s.errno = 0, 0
+	err = s.dst.raw.Write(s.drainCall)
+	return s.n, s.errno, err
+}
+
+// tryDrain reports whether drainNow has come to an end.
+func (s *splicer) tryDrain(fd uintptr) bool {
+	for {
+		s.n, s.errno = splice(s.pipe.r, int(fd), s.inPipe, s.dst.polled)
+		if s.errno != unix.EAGAIN {
+			return true
 		}
-	})
-	return max(n, 0), errno, err
+		if s.dst.polled {
+			return false
+		}
+		if s.errno = waitFor(int(fd), unix.POLLOUT); s.errno != 0 {
+			return true
+		}
+	}
 }
 
 // rescue copies to dst the bytes that are in the pipe when dst turns out not to
