@@ -102,7 +102,7 @@ func StartTLSPort(protocol string) uint16 {
 
 // StartTLS has the talk of protocol on conn that comes before TLS, as a
 // client. name is the host name that some protocols mention. TLS goes over the
-// connection it returns, which is conn itself for all protocols but "tds".
+// connection it returns, which is conn itself for most protocols.
 //
 // A peer that refuses gives a *[StartTLSError]. The end of ctx ends the talk;
 // conn is then of no more use.
@@ -128,7 +128,7 @@ func startTLS(ctx context.Context, conn net.Conn, protocol, name string, side fu
 	if !stop() && ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	if err == nil && d.r.Buffered() > 0 {
+	if err == nil && d.wrap == nil && d.r.Buffered() > 0 {
 		err = ErrDataBeforeTLS
 	}
 	if err != nil {
@@ -151,6 +151,31 @@ type dialogue struct {
 	protocol string
 	name     string
 	wrap     net.Conn // the connection for TLS, when it is not conn
+}
+
+// keepRest makes TLS begin with what has been read already, for a protocol in
+// which the client does not wait for an answer.
+func (d *dialogue) keepRest() {
+	rest, _ := d.r.Peek(d.r.Buffered()) // what is buffered can be peeked at
+	d.wrap = &restConn{Conn: d.conn, rest: bytes.Clone(rest)}
+}
+
+// restConn is a connection of which the first bytes have been read.
+type restConn struct {
+	net.Conn
+	rest []byte
+}
+
+// NetConn returns the connection below.
+func (c *restConn) NetConn() net.Conn { return c.Conn }
+
+func (c *restConn) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
 }
 
 func newDialogue(conn net.Conn, protocol, name string) *dialogue {

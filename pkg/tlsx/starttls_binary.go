@@ -154,6 +154,7 @@ func mysqlServer(d *dialogue) error {
 	if request[0] != 32 || binary.LittleEndian.Uint32(request[4:])&mysqlSSL == 0 {
 		return d.refused("", "the client did not start TLS")
 	}
+	d.keepRest()
 	return nil
 }
 
@@ -281,6 +282,9 @@ type tdsConn struct {
 	bare  bool        // the peer has sent a bare record
 	extra []byte      // what was read to see whether a record is bare
 }
+
+// NetConn returns the connection below.
+func (c *tdsConn) NetConn() net.Conn { return c.Conn }
 
 // handshakeDone tells the connection that we have sent our last flight.
 func (c *tdsConn) handshakeDone() { c.plain.Store(true) }
