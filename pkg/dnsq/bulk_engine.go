@@ -317,7 +317,10 @@ func (b *bulk) reply(i uint16, msg []byte) {
 	srv.knowsEDNS = srv.knowsEDNS || !s.noOPT
 	srv.plain = srv.plain || s.noOPT && !srv.knowsEDNS
 	if s.tries == 1 && !s.tcp { // Karn: the reply to a repeated question tells no round trip
-		srv.measured(b.now - s.sent)
+		first := srv.srtt == 0
+		if srv.measured(b.now - s.sent); first {
+			b.hasten(s.server)
+		}
 	}
 	switch rcode := int(msg[3] & 0xf); {
 	case msg[2]&flagTC != 0 && !s.tcp:
@@ -332,6 +335,17 @@ func (b *bulk) reply(i uint16, msg []byte) {
 		b.finish(i, msg)
 	default:
 		b.tryOther(i, msg)
+	}
+}
+
+// hasten shortens the waits for a server that began before its round trip was known.
+func (b *bulk) hasten(server int) {
+	rto := b.servers[server].rto()
+	for i := range b.slots {
+		if s := &b.slots[i]; s.active && !s.tcp && s.server == server && s.tries == 1 && b.cfg.Tries > 1 {
+			s.deadline = min(s.deadline, s.sent+rto)
+			b.order.due = min(b.order.due, s.deadline)
+		}
 	}
 }
 
@@ -392,9 +406,12 @@ func (b *bulk) deliver(seq int64, q *BulkQuestion, res BulkResult) {
 		b.order.keep(&res)
 		return
 	}
-	for r := &res; r != nil; r = b.order.kept() {
+	res.Resume = b.order.given(seq)
+	b.give(&res)
+	for r := b.order.kept(); r != nil; r = b.order.kept() {
 		r.Resume = b.order.given(r.Seq)
 		b.give(r)
+		b.order.reuse(r)
 	}
 }
 

@@ -9,6 +9,9 @@ const (
 	bulkSpan     = 1 << 17  // questions between the oldest under way and the newest
 	bulkKeptMax  = 64 << 20 // octets of replies that wait for their turn
 	bulkKeptCost = 256      // octets a waiting result takes beside its reply
+
+	bulkSpareMax  = 1024 // results that waited, for the next that have to
+	bulkSpareSize = 2048 // largest reply of theirs
 )
 
 // bulkOrder knows which questions are done: it finds the place to resume from,
@@ -19,6 +22,7 @@ type bulkOrder struct {
 	next   int64       // number of the next question
 	resume int64
 	bytes  int64         // of the results kept
+	spare  []*BulkResult // not in use
 	due    time.Duration // the earliest deadline, at most
 }
 
@@ -72,13 +76,23 @@ func (o *bulkOrder) isNext(n int64) bool { return n == o.head }
 
 // keep keeps a copy of an early result.
 func (o *bulkOrder) keep(r *BulkResult) {
-	c := *r
-	c.Message = append([]byte(nil), r.Message...)
-	if r.Message == nil {
-		c.Message = nil
+	c := new(BulkResult)
+	if n := len(o.spare); n > 0 {
+		c, o.spare = o.spare[n-1], o.spare[:n-1]
 	}
-	o.at(r.Seq).res = &c
+	buf := c.Message[:0]
+	if *c = *r; r.Message != nil {
+		c.Message = append(buf, r.Message...)
+	}
+	o.at(r.Seq).res = c
 	o.bytes += bulkKeptCost + int64(len(r.Message))
+}
+
+// reuse takes back what keep has made, once it was given.
+func (o *bulkOrder) reuse(r *BulkResult) {
+	if cap(r.Message) <= bulkSpareSize && len(o.spare) < bulkSpareMax {
+		o.spare = append(o.spare, r)
+	}
 }
 
 // given notes that the result of question n, the oldest, is given, and returns
