@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 
 	"github.com/brio-net/brio/pkg/socket"
 	"github.com/brio-net/brio/pkg/tlsx"
@@ -190,6 +193,9 @@ func setExpectedName(o *tlsx.VerifyOptions, host string) {
 		o.IP = ip
 		return
 	}
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		host = ascii // certificates name hosts in ASCII
+	}
 	o.Hostname = strings.TrimSuffix(host, ".")
 }
 
@@ -228,13 +234,24 @@ func passwordFailure(target string, err error) error {
 }
 
 // readFailure is the failure to read a file that the user named.
-func readFailure(name string, err error) error {
+func readFailure(name string, err error) *failure {
 	f := &failure{err: plainCause(err), op: "read", target: name, status: statusOther, kind: "unreadable"}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.status, f.kind = statusNotFound, "no-such-file"
 	case errors.Is(err, fs.ErrPermission):
 		f.status, f.kind = statusDenied, "access-denied"
+	}
+	return f
+}
+
+// hintServer says how to name a server, where the name of a file that is not
+// there could be one's.
+func hintServer(name string, f *failure) error {
+	ext := strings.ToLower(filepath.Ext(name))
+	isFile := slices.Contains([]string{"", ".pem", ".crt", ".cer", ".der", ".key", ".csr", ".crl", ".p7b", ".p7c", ".p12", ".pfx", ".jks"}, ext)
+	if f.status == statusNotFound && !isFile && validHost(name) == nil {
+		f.hint("for a server, write its port: %s:443", name)
 	}
 	return f
 }
@@ -246,7 +263,7 @@ func (s *certSession) readFile(name string) ([]tlsx.Object, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, readFailure(name, err)
+			return nil, hintServer(name, readFailure(name, err))
 		}
 		defer f.Close()
 		r = f
