@@ -57,8 +57,9 @@ type ListenConfig struct {
 type Listener struct {
 	bare      bareListener
 	path      *unixPath
-	inherited Options // to set on accepted connections
-	plain     bool    // inherited is empty
+	inherited Options       // to set on accepted connections
+	plain     bool          // inherited is empty
+	turn      chan struct{} // held by the one that waits in Accept
 	closed    atomic.Bool
 }
 
@@ -131,7 +132,7 @@ func listenUnix(ctx context.Context, path string, cfg ListenConfig) (*Listener, 
 
 // newListener completes a listener, and closes ln if it cannot.
 func newListener(ln net.Listener, cfg ListenConfig, own *unixPath) (*Listener, error) {
-	l := &Listener{bare: ln.(bareListener), path: own, inherited: cfg.Options.accepted()}
+	l := &Listener{bare: ln.(bareListener), path: own, inherited: cfg.Options.accepted(), turn: make(chan struct{}, 1)}
 	l.plain = l.inherited.isZero()
 	if cfg.Backlog > 0 {
 		if err := control(l.bare, func(fd uintptr) error { return setBacklog(fd, cfg.Backlog) }); err != nil {
@@ -167,8 +168,14 @@ func listenControl(cfg *ListenConfig) func(network, address string, c syscall.Ra
 // Accept waits for a connection and returns it. When ctx ends first the error
 // is that of ctx, and the listener is still good. Errors are of type [*Error].
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, l.acceptError(err)
+	// One at a time: the deadline that ends a wait holds for all who wait.
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return nil, l.acceptError(context.Cause(ctx))
 	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

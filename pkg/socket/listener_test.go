@@ -64,6 +64,26 @@ func TestAcceptCancelled(t *testing.T) {
 	identified(t, err, socket.Canceled)
 }
 
+// The end of one wait must not end another.
+func TestAcceptCancelledBesideAnother(t *testing.T) {
+	l := listen(t, "tcp", "127.0.0.1:0", socket.ListenConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	for _, c := range []context.Context{ctx, within(t, 10*time.Second)} {
+		go func() {
+			conn, err := l.Accept(c)
+			if err == nil {
+				conn.Close()
+			}
+			ended <- err
+		}()
+	}
+	time.AfterFunc(20*time.Millisecond, cancel)
+	identified(t, <-ended, socket.Canceled)
+	dial(t, l, socket.Config{})
+	identified(t, <-ended, "")
+}
+
 func TestAcceptClosed(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0", socket.ListenConfig{})
 	time.AfterFunc(20*time.Millisecond, func() { l.Close() })

@@ -64,7 +64,9 @@ type Options struct {
 	// Device is the name of the only network interface to use.
 	Device *string
 
-	// FastOpen sends data with the first segment, or accepts that (RFC 7413).
+	// FastOpen sends data with the first segment, or accepts that (RFC 7413). A
+	// connection may then not exist before something is written, which does not
+	// suit protocols where the server speaks first.
 	FastOpen *bool
 
 	// DeferAccept wakes a listener only when data have come, for at most that
