@@ -44,6 +44,9 @@ func setupFTP(env *testscript.Env) error {
 		env.Defer(s.Stop)
 		env.Setenv(name, s.HostPort())
 	}
+	if err := startPeer(env, "PROXY", actAsProxy); err != nil {
+		return err
+	}
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
