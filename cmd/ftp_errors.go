@@ -72,11 +72,11 @@ func ftpFailure(target string, err error) error {
 	if err == nil {
 		return nil
 	}
-	s, kind := ftpStatus(err)
-	f := &failure{err: err, status: s, kind: kind, target: target}
-	if f.status == 0 {
-		f.status = statusOf(err)
+	s, kind := statusOf(err), ""
+	if own, k := ftpStatus(err); own == s {
+		kind = k
 	}
+	f := &failure{err: err, status: s, kind: kind, target: target}
 	var reply *ftpx.ReplyError
 	switch {
 	case errors.As(err, &reply) && reply.Code == 530:

@@ -254,30 +254,31 @@ func (p *ftpPutter) put(ctx context.Context, session *ftpx.Session, j putJob) {
 	start := time.Now()
 	err := p.store(ctx, session, j, &f)
 	f.took(time.Since(start))
+	if err != nil && ctx.Err() != nil && f.Moved > 0 {
+		p.report.note("interrupted: %s has a part of %s; go on with --resume", f.URL, f.File)
+	}
 	p.report.file(ctx, f, ftpFailure(f.URL, err))
 }
 
 // store opens the source and uploads it. Another attempt needs a source that can
 // be read again, and goes on behind what has arrived when that is safe.
 func (p *ftpPutter) store(ctx context.Context, session *ftpx.Session, j putJob, f *ftpFile) error {
-	source, opt, err := p.open(j)
+	source, opt, done, err := p.open(ctx, j)
 	if err != nil {
 		return err
 	}
-	if j.local != "-" {
-		defer source.Close()
-	}
+	defer done()
 	counter := &byteCounter{p: p.report.progress}
-	opt.Progress = func(done int64) { counter.set(done, 0) }
+	opt.Progress = func(moved int64) { counter.set(moved, 0) }
 	var spent bool
 	return session.Do(ctx, func(c *ftpx.Client, attempt int) error {
 		f.Attempts, f.TLS = attempt+1, tlsOf(c)
 		if spent {
-			if err := p.rewind(source, j, &opt); err != nil {
+			if err := rewind(source, j, &opt); err != nil {
 				return err
 			}
 		}
-		r, err := c.Put(ctx, p.reader(source, j), j.remote, opt)
+		r, err := c.Put(ctx, source, j.remote, opt)
 		spent = r.Moved > 0
 		f.noteStored(r, p.cfg)
 		return err
@@ -301,17 +302,19 @@ func (f *ftpFile) noteStored(r ftpx.PutResult, cfg ftpx.Config) {
 	f.setSum(r.Sum)
 }
 
-func (p *ftpPutter) open(j putJob) (*os.File, ftpx.PutOptions, error) {
-	opt := ftpx.PutOptions{
+// open opens the source of j. The caller calls done.
+func (p *ftpPutter) open(ctx context.Context, j putJob) (r io.Reader, opt ftpx.PutOptions, done func(), err error) {
+	opt = ftpx.PutOptions{
 		Mode: p.mode, Append: p.o.appendTo, Unique: p.o.unique, Atomic: p.o.atomic, Resume: p.o.resume,
 		MakeDirs: j.makeDirs, NoVerify: p.o.noVerify, ServerSum: p.o.verify, Rate: p.o.rate,
 	}
 	if j.local == "-" {
-		return p.e.stdin, opt, nil
+		r, done, err = p.e.interruptibleStdin(ctx)
+		return r, opt, done, err
 	}
 	source, err := os.Open(j.local)
 	if err != nil {
-		return nil, opt, &failure{err: plainCause(err), status: statusLocalIO, target: j.local}
+		return nil, opt, nil, &failure{err: plainCause(err), status: statusLocalIO, target: j.local}
 	}
 	if info, err := source.Stat(); err == nil && info.Mode().IsRegular() {
 		p.report.progress.total.Add(info.Size())
@@ -319,23 +322,16 @@ func (p *ftpPutter) open(j putJob) (*os.File, ftpx.PutOptions, error) {
 			opt.Time = info.ModTime()
 		}
 	}
-	return source, opt, nil
-}
-
-// reader is the source as Put wants it: stdin may be missing in tests.
-func (p *ftpPutter) reader(source *os.File, j putJob) io.Reader {
-	if j.local == "-" && source == nil {
-		return p.e.in
-	}
-	return source
+	return source, opt, func() { _ = source.Close() }, nil // it was only read
 }
 
 // rewind prepares another attempt.
-func (p *ftpPutter) rewind(source *os.File, j putJob, opt *ftpx.PutOptions) error {
-	if opt.Append || j.local == "-" {
+func rewind(source io.Reader, j putJob, opt *ftpx.PutOptions) error {
+	seeker, ok := source.(io.Seeker)
+	if opt.Append || j.local == "-" || !ok {
 		return &ftpx.LocalError{Op: "seek", Err: errors.New("what was sent already cannot be sent again")}
 	}
-	if _, err := source.Seek(0, io.SeekStart); err != nil {
+	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
 		return &ftpx.LocalError{Op: "seek", Err: err}
 	}
 	opt.Resume = opt.Mode == ftpx.Binary && !opt.Unique

@@ -101,6 +101,10 @@ func (r *ftpReport) interrupt(f ftpFile) {
 
 func (r *ftpReport) fail(err error) {
 	s := statusOf(err)
+	if s == statusPipe {
+		r.fatal = errStdoutGone // ends the run quietly
+		return
+	}
 	if r.failed++; r.failed == 1 {
 		r.shared = s
 	} else if r.shared != s {

@@ -33,25 +33,20 @@ func (g *ftpGetter) toStdout(ctx context.Context, s *ftpServer, u ftpx.URL) {
 		g.report.file(ctx, ftpFile{File: "-", Size: -1}, ftpFailure(ftpURL(s.cfg, u.Path), err))
 		return
 	}
+	out, done, err := g.e.interruptibleStdout(ctx)
+	if err != nil {
+		g.report.problem(err)
+		return
+	}
+	defer done()
 	for _, path := range paths {
 		f := ftpFile{URL: ftpURL(s.cfg, path), File: "-"}
-		err := g.copyOut(ctx, s.session, path, g.o.mode(u), g.stdoutWriter(), &f)
+		err := g.copyOut(ctx, s.session, path, g.o.mode(u), out, &f)
 		g.report.file(ctx, f, ftpFailure(f.URL, err))
 		if ctx.Err() != nil || g.report.broken() || errors.Is(err, errStdoutGone) {
 			return
 		}
 	}
-}
-
-// stdoutWriter is stdout itself when it is a regular file, into which the kernel
-// can move the bytes, else the writer that knows a reader who has gone.
-func (g *ftpGetter) stdoutWriter() io.Writer {
-	if f := g.e.stdout; f != nil {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			return f
-		}
-	}
-	return g.e.out
 }
 
 // copyOut copies one file to w. A further attempt goes on where the last one

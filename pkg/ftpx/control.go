@@ -253,7 +253,7 @@ func maskSecret(line string) string {
 
 // contextError returns why ctx ended, a deadline as a [TimeoutError].
 func contextError(ctx context.Context) error {
-	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+	if context.Cause(ctx) == context.DeadlineExceeded { // and no cause of the caller's own
 		return &TimeoutError{Op: "the whole operation"}
 	}
 	return context.Cause(ctx)
