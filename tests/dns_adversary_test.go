@@ -52,3 +52,36 @@ func TestDNSAdversary(t *testing.T) {
 		})
 	}
 }
+
+// TestDNSAdversaryModes has the modes that judge ask the same servers.
+func TestDNSAdversaryModes(t *testing.T) {
+	for _, b := range dnstest.Behaviours() {
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			addr := b.Server.Start(t)
+			for _, mode := range []struct {
+				flags []string
+				good  bool // status 0 can be right
+			}{
+				{[]string{"@" + addr, "--compare"}, true}, // the same server twice may well agree
+				{[]string{"--expect", dnstest.HonestAddr}, b.Want == dnstest.Answered},
+				{[]string{"--expect", dnstest.ForgedAddr}, false},
+				{[]string{"--validate"}, false}, // it has no signatures
+			} {
+				args := append([]string{"dns-query", "@" + addr, "www.example", "--repeat", "2", "--try-timeout", "0.3"}, mode.flags...)
+				start := time.Now()
+				out, err := exec.Command("brio", args...).CombinedOutput()
+				if took := time.Since(start); took > 20*time.Second {
+					t.Errorf("%q took %v", mode.flags, took)
+				}
+				exit := new(exec.ExitError)
+				if err != nil && (!errors.As(err, &exit) || exit.ExitCode() == 70) {
+					t.Fatalf("%q: %v\n%s", mode.flags, err, out)
+				}
+				if err == nil && !mode.good {
+					t.Errorf("%q: status 0\n%s", mode.flags, out)
+				}
+			}
+		})
+	}
+}

@@ -96,6 +96,9 @@ func askAll(ctx context.Context, name string, qtype uint16, servers []Server, ex
 
 func askOne(ctx context.Context, name string, qtype uint16, srv Server, exchange ExchangeFunc, h Header) ServerAnswer {
 	m, t, err := exchange(ctx, srv, NewQuery(name, qtype, h))
+	if err == nil && m.Truncated {
+		err = &ServerFailedError{srv, ErrTruncated} // a part cannot be compared
+	}
 	a := ServerAnswer{Server: srv, Name: srv.ServerName, Records: []string{}, Answers: []RR{}, Flags: []string{}, Group: -1, Timing: t}
 	if err != nil {
 		a.err, a.Error = err, reasonText(err)
@@ -103,8 +106,11 @@ func askOne(ctx context.Context, name string, qtype uint16, srv Server, exchange
 	}
 	a.Response = NewResponse(m, srv, t)
 	a.Rcode, a.Flags = a.Response.Rcode, ShortFlags(a.Response.FlagsValue)
-	if len(m.Question) == 1 {
+	if len(m.Question) == 1 && (m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError) {
 		c := answerChain(m)
+		if m.Rcode != dns.RcodeSuccess {
+			c.records = nil // records beside NXDOMAIN are no answer
+		}
 		a.Answers = NewRRs(append(slices.Clone(c.aliases), c.records...))
 	}
 	for _, rr := range a.Answers {

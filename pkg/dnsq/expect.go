@@ -57,7 +57,7 @@ func (e Expectation) Met(r *Response) bool {
 
 func (e Expectation) shownBy(r *Response) bool {
 	var records []dns.RR
-	if len(r.Question) == 1 {
+	if len(r.Question) == 1 && r.Rcode == "NOERROR" { // records beside NXDOMAIN are no answer
 		records = answerChain(r.msg).records
 	}
 	if e.Regexp == nil {
