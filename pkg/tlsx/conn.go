@@ -252,8 +252,8 @@ func (c *Conn) CloseWrite() error {
 // Close sends close_notify, unless CloseWrite has, and closes the connection.
 func (c *Conn) Close() error {
 	err := c.tc.Close()
-	if c.handshakeErr != nil {
-		return nil // the handshake has said what is wrong
+	if !c.handshaken.Load() || c.handshakeErr != nil {
+		return nil // there was nothing to end, or the handshake has said what is wrong
 	}
 	return newError("close", err)
 }

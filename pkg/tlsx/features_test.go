@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/ecdh"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"errors"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -162,4 +164,56 @@ func (r *recorder) Read(p []byte) (int, error) {
 		r.first = append(r.first, p[:n]...)
 	}
 	return n, err
+}
+
+// TestSecurityLevel covers @SECLEVEL in the cipher string: it judges the keys of
+// the chain too.
+func TestSecurityLevel(t *testing.T) {
+	id, root, err := tlsx.MakeChain([]string{"localhost"}, time.Hour, tlsx.FaultWeakKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := tlsx.ParseCertificate(root.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := &tlsx.Store{}
+	roots.Add(trust)
+	server := serverContext(t, tlsx.Config{Identities: []tls.Certificate{id}})
+	for ciphers, want := range map[string]tlsx.VerifyCode{
+		"":                    tlsx.CodeEEKeyTooSmall,
+		"DEFAULT:@SECLEVEL=2": tlsx.CodeEEKeyTooSmall,
+		"DEFAULT:@SECLEVEL=1": 0,
+		"DEFAULT@SECLEVEL=0":  0,
+	} {
+		client := clientContext(t, tlsx.Config{Roots: roots, ServerName: "localhost", Ciphers: ciphers, Verify: tlsx.VerifyNone})
+		p := join(t, client, server, tlsx.Override{})
+		p.shake(t)
+		if code, text := p.client.VerifyResult(); code != want {
+			t.Errorf("ciphers %q: %d %s; want %d", ciphers, code, text, want)
+		}
+	}
+}
+
+// TestTwoIdentities covers a server with keys of two kinds: its cipher list
+// decides which one it shows.
+func TestTwoIdentities(t *testing.T) {
+	ca, cc, sc := good(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.Identities = append(sc.Identities, ca.issue(key, nil))
+	cc.Methods = tlsx.MethodSet{tlsx.MethodTLS12}
+	for ciphers, index := range map[string]int{
+		"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256": 1,
+		"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256": 0,
+		"AES128-SHA": 1,
+	} {
+		sc.Ciphers = ciphers
+		p := join(t, clientContext(t, cc), serverContext(t, sc), tlsx.Override{})
+		if err, _ := p.shake(t); err != nil || !bytes.Equal(p.client.PeerChain()[0], sc.Identities[index].Certificate[0]) {
+			t.Errorf("server ciphers %s: %v; want the certificate %d", ciphers, err, index)
+		}
+	}
 }
