@@ -82,10 +82,11 @@ one does not hold. With -q such a check prints only what failed.`,
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runCertInfo(ctx, e, &o, args) })
 	results(e, c, certResult{}, batchResult{}, tlsx.HashReport{})
 	return exits(answers(c, "short"),
-		statusLine{statusNotFound, "no such file, host name or service"},
+		statusLine{statusNotFound, "no such host name or service"},
 		statusLine{statusRefused, ""},
 		statusLine{statusDenied, "the file may not be read, or its password is wrong"},
 		statusLine{statusHandshake, "the server does not agree on TLS"},
+		statusLine{statusLocalIO, "a file cannot be read, or stdout not be written"},
 		statusLine{statusExpectation, "an expectation is not met: it expires too soon, has another name, issuer, key"},
 		statusLine{statusVerify, "a chain or a host name does not verify"},
 		statusLine{statusPartial, "some of several files and servers failed"},

@@ -235,10 +235,10 @@ func passwordFailure(target string, err error) error {
 
 // readFailure is the failure to read a file that the user named.
 func readFailure(name string, err error) *failure {
-	f := &failure{err: plainCause(err), op: "read", target: name, status: statusOther, kind: "unreadable"}
+	f := &failure{err: plainCause(err), op: "read", target: name, status: statusLocalIO, kind: "unreadable"}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.status, f.kind = statusNotFound, "no-such-file"
+		f.kind = "no-such-file"
 	case errors.Is(err, fs.ErrPermission):
 		f.status, f.kind = statusDenied, "access-denied"
 	}
@@ -490,7 +490,7 @@ func (s *certSession) print(ctx context.Context, results []chan certOutcome) err
 			continue
 		}
 		st := statusOf(err)
-		if st == statusPipe || st == statusLocalIO {
+		if st == statusPipe || errors.As(err, new(*outputError)) {
 			return err
 		}
 		if failed++; failed == 1 {

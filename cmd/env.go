@@ -41,6 +41,7 @@ type env struct {
 	cmd     *cobra.Command // the command that runs, once known
 	started bool           // the command's own code has begun
 	emitted int            // JSON objects written to stdout
+	helpErr error          // why --help could not be written: cobra does not hand it on
 	origins origins        // where each setting came from
 	events  *events        // of --events, nil without it
 

@@ -150,6 +150,9 @@ func (e *env) finish(c *cobra.Command, err error, sig os.Signal) int {
 		return int(statusSignal) + int(n)
 	}
 	if err == nil {
+		err = e.helpErr
+	}
+	if err == nil {
 		e.endEvents(nil, statusOK)
 		return int(statusOK)
 	}

@@ -349,7 +349,7 @@ func (g *ftpGetter) explain(f ftpFile, err error) error {
 	if f.Partial != "" {
 		known.hint("%s holds what came; go on with --resume", f.Partial)
 	}
-	if known.status == statusNotFound && !g.o.recursive {
+	if known.kind == "no-such-remote-file" && !g.o.recursive {
 		known.hint("see what is there: brio ftp-ls; a directory needs -r")
 	}
 	return wrapped

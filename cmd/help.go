@@ -55,7 +55,7 @@ func exitLines(c *cobra.Command) []statusLine {
 }
 
 // writeHelp is the help of c: one screen for -h, everything for --help.
-func writeHelp(e *env, c *cobra.Command) {
+func writeHelp(e *env, c *cobra.Command) error {
 	full := slices.Contains(e.args, "--help") || len(e.args) > 0 && e.args[0] == "help"
 	h := &helpPage{p: e.paint(), width: e.width()}
 	switch {
@@ -66,7 +66,8 @@ func writeHelp(e *env, c *cobra.Command) {
 	default:
 		h.short(c)
 	}
-	_, _ = io.WriteString(e.out, h.b.String()) // nobody to tell: stdout is where help goes
+	_, err := io.WriteString(e.out, h.b.String())
+	return err
 }
 
 type helpPage struct {

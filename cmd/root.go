@@ -57,7 +57,7 @@ func newRootCmd(e *env) *cobra.Command {
 	root.SetErr(e.err)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(e, c, err) })
-	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(e, c) })
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { e.helpErr = writeHelp(e, c) })
 	root.AddGroup(
 		&cobra.Group{ID: groupSockets, Title: "Sockets"},
 		&cobra.Group{ID: groupNames, Title: "Names and addresses"},

@@ -121,8 +121,7 @@ func runGroup(e *env, c *cobra.Command, args []string) error {
 		return runVersion(e)
 	}
 	if len(args) == 0 && c.Parent() == nil {
-		writeHelp(e, c)
-		return nil
+		return writeHelp(e, c)
 	}
 	if len(args) == 0 {
 		return usagef("needs a command: %s", strings.Join(commandNames(c), ", ")).hint("see: %s -h", c.CommandPath())
@@ -180,6 +179,26 @@ func flagError(e *env, c *cobra.Command, err error) error {
 	return usagef("%w", err)
 }
 
+// habitOf says what to write instead of a flag of another tool for which brio
+// has none.
+func habitOf(flag string) string {
+	switch flag {
+	case "connect", "host":
+		return "the address is an argument: COMMAND HOST:PORT"
+	case "in", "infile", "noout", "text", "inform":
+		return "files are arguments, of any kind, and are shown as text: COMMAND FILE"
+	case "showcerts":
+		return "brio calls it --show-certs"
+	case "p", "port":
+		return "the port belongs to the address: HOST:PORT, @SERVER:PORT"
+	case "lk", "lvp", "lnvp", "lvnp", "l":
+		return "to listen: brio listen -k PORT"
+	case "zv", "vz", "zvw":
+		return "to probe: brio connect --probe -v HOST:PORT"
+	}
+	return ""
+}
+
 func flagSpelling(f *pflag.Flag) string { return "--" + f.Name }
 
 // firstWord is the first argument that is no flag: the command's name, unless a
@@ -193,6 +212,11 @@ func firstWord(args []string) string {
 
 func unknownFlag(e *env, c *cobra.Command, unknown *pflag.NotExistError) error {
 	name := unknown.GetSpecifiedName()
+	for _, word := range []string{name, unknown.GetSpecifiedShortnames()} {
+		if habit := habitOf(word); habit != "" {
+			return usagef("there is no flag -%s", word).hint("%s", strings.ReplaceAll(habit, "COMMAND", c.CommandPath()))
+		}
+	}
 	if short := unknown.GetSpecifiedShortnames(); short != "" {
 		if long := longOfSingleDash(c, "-"+short); long != "" {
 			return singleDash(long)

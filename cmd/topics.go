@@ -31,8 +31,7 @@ func newHelpCmd(e *env) *cobra.Command {
 
 func runHelp(e *env, c *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		writeHelp(e, c.Root())
-		return nil
+		return writeHelp(e, c.Root())
 	}
 	if args[0] == "json" && len(args) > 1 {
 		return helpJSON(e, c.Root(), args[1:])
@@ -52,8 +51,7 @@ func runHelp(e *env, c *cobra.Command, args []string) error {
 		return f.hint("topics: %s", strings.Join(topicNames(), ", "))
 	}
 	target.InitDefaultHelpFlag()
-	writeHelp(e, target)
-	return nil
+	return writeHelp(e, target)
 }
 
 // helpJSON prints the JSON Schema of what a command emits, one document a line.

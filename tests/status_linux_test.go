@@ -202,7 +202,7 @@ tls-server: 127 server brio tls-server 127.0.0.1:0 --exec /nosuch; brio tls-clie
 
 cert-info: 0 brio cert-info cert.pem
 cert-info: 2 brio cert-info --nosuch
-cert-info: 3 brio cert-info nosuch.pem
+cert-info: 3 brio cert-info nosuch.test:443
 cert-info: 4 brio cert-info localhost:1
 cert-info: 5 brio cert-info --timeout 0.2 localhost:7001
 cert-info: 9 powerless brio cert-info secret/cert.pem
