@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // The window doubles while nothing is lost, stays at a loss that names without
@@ -80,6 +82,82 @@ func TestBulkPoliteRate(t *testing.T) {
 		}
 		if cfg.setDefaults(); cfg.Rate != tt.want {
 			t.Errorf("%v asked at %v: %v; want %v", tt.hosts, tt.rate, cfg.Rate, tt.want)
+		}
+	}
+}
+
+// bulkReply is a reply with records of one type.
+func bulkReply(t testing.TB, records ...string) []byte {
+	t.Helper()
+	m := new(dns.Msg).SetQuestion("www.example.", dns.TypeA)
+	m.Response, m.Compress = true, true
+	for _, s := range records {
+		rr, err := dns.NewRR(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Answer = append(m.Answer, rr)
+		m.Question[0].Qtype = rr.Header().Rrtype
+	}
+	b, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The way of an answer from the message to the output allocates nothing, that of
+// a question at most its final dot.
+func TestBulkAllocations(t *testing.T) {
+	buf := make([]byte, 0, 4096)
+	for _, records := range [][]string{
+		{"www.example. 60 A 192.0.2.1", "www.example. 60 A 192.0.2.2"},
+		{"www.example. 60 AAAA 2001:db8::1"},
+		{"www.example. 60 MX 10 mail.example."},
+		{`www.example. 60 TXT "v=spf1" "-all"`},
+		{"www.example. 60 CNAME a.example.", "a.example. 60 A 192.0.2.1"},
+	} {
+		r := BulkResult{Name: "www.example", Message: bulkReply(t, records...)}
+		if n := testing.AllocsPerRun(100, func() { buf = r.AppendShort(buf[:0]) }); n > 0 {
+			t.Errorf("AppendShort of %q allocates %v times", records, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { buf = r.AppendRecords(buf[:0]) }); n > 0 {
+			t.Errorf("AppendRecords of %q allocates %v times", records, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { wireWellFormed(r.Message) }); n > 0 {
+			t.Errorf("checking %q allocates %v times", records, n)
+		}
+	}
+	template, err := newBulkTemplate(&BulkConfig{Type: dns.TypeA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p bulkPacked
+	q := BulkQuestion{Name: "www.example", Type: dns.TypeA}
+	if n := testing.AllocsPerRun(100, func() { p.pack(q, &template, nil) }); n > 1 {
+		t.Errorf("packing a question allocates %v times", n)
+	}
+}
+
+func BenchmarkBulkPack(b *testing.B) {
+	template, err := newBulkTemplate(&BulkConfig{Type: dns.TypeA})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var p bulkPacked
+	b.ReportAllocs()
+	for b.Loop() {
+		p.pack(BulkQuestion{Name: "www.example.com", Type: dns.TypeA}, &template, nil)
+	}
+}
+
+func BenchmarkBulkRender(b *testing.B) {
+	r := BulkResult{Name: "www.example", Message: bulkReply(b, "www.example. 60 A 192.0.2.1", "www.example. 60 A 192.0.2.2")}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if wireWellFormed(r.Message) {
+			buf = r.AppendRecords(buf[:0])
 		}
 	}
 }

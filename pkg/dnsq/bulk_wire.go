@@ -49,7 +49,10 @@ func (p *bulkPacked) pack(q BulkQuestion, t *bulkTemplate, mix *bulkRand) {
 	if p.Err != nil {
 		return
 	}
-	name, err := ParseName(p.Name)
+	name, err := p.Name, error(nil)
+	if !isASCII(name) {
+		name, err = ParseName(name)
+	}
 	if err == nil {
 		name, err = AbsoluteName(name)
 	}
