@@ -197,14 +197,20 @@ func (e *env) writeShell(v any) error {
 		return err
 	}
 	var b strings.Builder
-	writeShellNode(&b, "BRIO", root)
+	show := func(s string) string { return s }
+	if e.outIsTerminal() {
+		show = safe
+	}
+	writeShellNode(&b, "BRIO", root, show)
 	_, err = e.out.Write([]byte(b.String()))
 	return err
 }
 
-func writeShellNode(b *strings.Builder, name string, n node) {
+// writeShellNode writes the leaves below n. show prepares their text: what is
+// evaluated stays as it is, what a person reads on a terminal is escaped.
+func writeShellNode(b *strings.Builder, name string, n node, show func(string) string) {
 	if n.nodes == nil && !n.list && n.keys == nil {
-		fmt.Fprintf(b, "%s=%s\n", name, quoteShell(n.leaf))
+		fmt.Fprintf(b, "%s=%s\n", name, quoteShell(show(n.leaf)))
 		return
 	}
 	if n.list {
@@ -215,7 +221,7 @@ func writeShellNode(b *strings.Builder, name string, n node) {
 		if !n.list {
 			part = shellName(n.keys[i])
 		}
-		writeShellNode(b, name+"_"+part, c)
+		writeShellNode(b, name+"_"+part, c, show)
 	}
 }
 
