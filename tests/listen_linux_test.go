@@ -657,3 +657,27 @@ func TestListenMaxConns(t *testing.T) {
 	b.Close()
 	p.ends(0, "", "")
 }
+
+// At a terminal the end of the peer ends brio at once, and Ctrl-D ends the input.
+func TestListenAtATerminal(t *testing.T) {
+	master, slave := openPTY(t)
+	p := startProgram(t, func(c *exec.Cmd) { c.Stdin = slave }, "brio", "listen", anyPort)
+	c := p.dial()
+	io.WriteString(master, "typed\n")
+	b := make([]byte, 6)
+	if _, err := io.ReadFull(c, b); err != nil || string(b) != "typed\n" {
+		t.Fatalf("the peer got %q, %v", b, err)
+	}
+	halfClose(c)
+	p.ends(0, "", "")
+
+	p = startProgram(t, func(c *exec.Cmd) { c.Stdin = slave }, "brio", "listen", anyPort)
+	c = p.dial()
+	io.WriteString(master, "typed\n\x04")
+	if got := readWhole(t, c); got != "typed\n" {
+		t.Errorf("the peer got %q before the end", got)
+	}
+	io.WriteString(c, "reply\n")
+	c.Close()
+	p.ends(0, "reply\n", "")
+}
