@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -123,13 +124,13 @@ type pipe struct {
 	conn           net.Conn
 	sent, received *atomic.Int64
 
-	send, receive *pump // nil when that direction is not used
-	inputEnded    bool
-	peerEnded     bool
-	stopInput     func()
-	stopWatch     func()
-	late          <-chan time.Time // AfterInputEnd has passed
-	broken        error            // sending failed; what had been received is still written
+	send, receive      *pump        // nil when that direction is not used
+	sending, receiving <-chan error // their ends; nil once they have ended
+	inputEnded         bool
+	peerEnded          bool
+	stopWatch          func()
+	late               <-chan time.Time // AfterInputEnd has passed
+	broken             error            // sending failed; what had been received is still written
 }
 
 func newPipe(conn net.Conn, cfg PipeConfig) *pipe {
@@ -146,7 +147,7 @@ func newPipe(conn net.Conn, cfg PipeConfig) *pipe {
 	if cfg.Input == nil {
 		p.cfg.Class = NoInput
 	}
-	p.stopInput, p.stopWatch = func() {}, func() {}
+	p.stopWatch = func() {}
 	return p
 }
 
@@ -154,39 +155,42 @@ func newPipe(conn net.Conn, cfg PipeConfig) *pipe {
 func (p *pipe) run(parent context.Context) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	sending := p.startSending(ctx, cancel)
-	receiving := p.startReceiving(ctx, cancel)
+	p.sending = p.startSending(ctx, cancel)
+	p.receiving = p.startReceiving(ctx, cancel)
 	defer watchIdle(cancel, p.cfg.Idle, p.send, p.receive)()
 	err := p.begin()
-	for err == nil && (sending != nil || receiving != nil) {
+	if err == nil {
+		err = p.follow(ctx)
+	}
+	if err == nil {
+		err = p.delivered(ctx, p.conn)
+	}
+	cancel(errEnded)
+	wait(p.sending)
+	wait(p.receiving)
+	p.stopWatch()
+	if err == errEnded {
+		return nil
+	}
+	return err
+}
+
+// follow waits for the ends of both directions and acts on each. It returns
+// errEnded when nothing needs to be waited for any more.
+func (p *pipe) follow(ctx context.Context) (err error) {
+	for err == nil && (p.sending != nil || p.receiving != nil) {
 		select {
-		case e := <-sending:
-			sending = nil
+		case e := <-p.sending:
+			p.sending = nil
 			err = p.onInputEnd(ctx, e)
-			if p.cfg.SendOnly && err == nil {
-				err = p.delivered(ctx, p.conn)
-				cancel(errEnded)
-				wait(receiving)
-				receiving = nil
-			}
-		case e := <-receiving:
-			receiving = nil
+		case e := <-p.receiving:
+			p.receiving = nil
 			err = p.onPeerEnd(e)
 		case <-p.late:
 			err = p.onLate()
 		case <-ctx.Done():
 			err = endCause(ctx)
 		}
-	}
-	if err == nil && !p.cfg.SendOnly {
-		err = p.delivered(ctx, p.conn)
-	}
-	cancel(errEnded)
-	wait(sending)
-	wait(receiving)
-	p.stopWatch()
-	if err == errEnded {
-		err = nil
 	}
 	return err
 }
@@ -216,7 +220,6 @@ func (p *pipe) startSending(ctx context.Context, cancel context.CancelCauseFunc)
 		Idle: p.cfg.Idle, Write: p.cfg.Write, Limit: p.cfg.MaxSend, Counter: p.sent,
 		Copy: p.cfg.Copy, Sink: p.cfg.Encode,
 	})
-	p.stopInput = p.send.stopReading
 	return start(ctx, cancel, p.send)
 }
 
@@ -226,7 +229,7 @@ func (p *pipe) startReceiving(ctx context.Context, cancel context.CancelCauseFun
 	if out == nil || discarded {
 		out = io.Discard
 	} else {
-		p.stopWatch = onceFunc(watchOutput(out, func() {
+		p.stopWatch = sync.OnceFunc(watchOutput(out, func() {
 			cancel(&PumpError{Side: WriteSide, Local: true, Err: syscall.EPIPE})
 		}))
 	}
@@ -235,17 +238,6 @@ func (p *pipe) startReceiving(ctx context.Context, cancel context.CancelCauseFun
 		Copy: p.cfg.Copy, Source: p.cfg.Decode, Sink: p.cfg.Filter,
 	})
 	return start(ctx, cancel, p.receive)
-}
-
-// onceFunc returns a function that calls f the first time only.
-func onceFunc(f func()) func() {
-	called := false
-	return func() {
-		if !called {
-			called = true
-			f()
-		}
-	}
 }
 
 // start runs one direction with its own time-outs.
@@ -291,14 +283,28 @@ func (p *pipe) onInputEnd(ctx context.Context, err error) error {
 	if p.cfg.AfterInputEnd > 0 {
 		p.late = time.After(p.cfg.AfterInputEnd)
 	}
+	if err := p.endSending(ctx); err != nil || !p.cfg.SendOnly {
+		return err
+	}
+	if err := p.delivered(ctx, p.conn); err != nil {
+		return err
+	}
+	return errEnded
+}
+
+// endSending half-closes the connection as the policy says.
+func (p *pipe) endSending(ctx context.Context) error {
 	if p.cfg.HalfClose == HalfCloseNever {
 		return nil
 	}
-	if err = p.closeHalf(); err != nil && brokenOff(err) && !p.peerEnded {
-		p.broken = err // as above
-		return nil
+	if p.peerEnded {
+		// A protocol such as TLS says by data that no more data come; a peer that
+		// has closed answers that with a reset too, and nothing is lost then.
+		if err := p.delivered(ctx, below(p.conn)); err != nil {
+			return err
+		}
 	}
-	return err
+	return p.closeHalf()
 }
 
 // brokenOff reports whether err says that the peer takes no more.
@@ -337,7 +343,7 @@ func (p *pipe) onPeerEnd(err error) error {
 		return &PumpError{Side: ReadSide, Err: ErrPeerEnded}
 	}
 	if p.leaves() {
-		p.stopInput() // what has been read of it is still sent
+		p.send.stopReading() // what has been read of it is still sent
 	}
 	return nil
 }
