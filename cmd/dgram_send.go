@@ -22,6 +22,8 @@ type dgramSendOptions struct {
 	rate     int
 	wait     time.Duration
 	replies  int
+	gso      bool
+	segment  int       // size of the datagrams with gso, else 0
 	due      time.Time // when the next datagram may be sent, with rate
 }
 
@@ -50,6 +52,7 @@ that time the status is 5, and when the peer's system refuses it is 4.`,
 		f.IntVarP(&o.count, "count", "c", 1, "send everything `N` times")
 		durationVar(f, &o.interval, "interval", time.Second, "with --count, wait `DURATION` in between")
 		f.IntVar(&o.rate, "rate", 0, "send at most `N` datagrams a second")
+		f.BoolVar(&o.gso, "gso", false, "with --framing SIZE, let the kernel cut the datagrams: fast enough to overrun receivers, see --rate (Linux)")
 		o.addSource(f)
 	})
 	flagGroup(c, "Replies", func(f *pflag.FlagSet) {
@@ -60,6 +63,7 @@ that time the status is 5, and when the peer's system refuses it is 4.`,
 	o.addSocket(c)
 	completeFraming(c)
 	c.MarkFlagsMutuallyExclusive("data", "file")
+	c.MarkFlagsMutuallyExclusive("data", "gso")
 	return exits(answers(c),
 		statusLine{statusNotFound, "no such name"},
 		statusLine{statusRefused, "refused: nobody receives there"},
@@ -102,6 +106,9 @@ func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []strin
 	if err != nil {
 		return err
 	}
+	if o.segment, err = o.segmentSize(); err != nil {
+		return err
+	}
 	targets := make([]*sending, len(args))
 	for i, s := range args {
 		a, err := parseAddress(s, useConnect)
@@ -138,6 +145,12 @@ func (t *sending) open(ctx context.Context, cfg socket.PacketConfig) {
 func (t *sending) use(ctx context.Context, s *socket.DatagramSocket) {
 	interruptible(ctx, s)
 	t.s, t.result.Local = s, placeOf(s.LocalAddr())
+	if t.o.segment == 0 {
+		return
+	}
+	if err := s.SetSegment(t.o.segment); err != nil {
+		t.err = &failure{err: err, op: "send", target: t.a.String()}
+	}
 }
 
 func (t *sending) close() {
@@ -252,7 +265,11 @@ func (t *sending) send(ctx context.Context, batch [][]byte) {
 		ms[i].Data = b
 	}
 	t.keep(batch)
-	n, err := t.s.SendBatch(ms)
+	hand := t.s.SendBatch
+	if t.o.segment > 0 {
+		hand = t.sendSegments
+	}
+	n, err := hand(ms)
 	for _, m := range ms[:n] {
 		t.result.Bytes += int64(m.N)
 		if t.o.events.on() {
