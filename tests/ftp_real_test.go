@@ -347,6 +347,37 @@ func TestTransferBetweenRealServers(t *testing.T) {
 	}
 }
 
+// Two servers exchange a file through TLS when one of them can be the TLS client
+// (SSCN), trusts the other, and neither insists on session reuse.
+func TestTransferThroughTLS(t *testing.T) {
+	from := startProftpdWith(t, newRealFTP(t, "proftpd"), "TLSOptions NoSessionReuseRequired")
+	second := newRealFTP(t, "proftpd")
+	for _, name := range []string{"cert.pem", "key.pem"} {
+		text, err := os.ReadFile(from.base(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, second.base(name), text)
+		os.Chmod(second.base(name), 0o600)
+	}
+	second.cert = from.cert
+	to := startProftpdWith(t, second, "TLSOptions NoSessionReuseRequired")
+	data := randomData(1 << 20)
+	writeFile(t, filepath.Join(from.dir, "data"), data)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		w := way{ftpx.DataPassive, "127.0.0.1", ftpx.ExplicitTLS, version}
+		r, err := ftpx.Transfer(t.Context(), ftpx.Endpoint{Config: from.config(w), File: "data"},
+			ftpx.Endpoint{Config: to.config(w), File: "copy"}, ftpx.TransferOptions{FXP: ftpx.FXPOnly, StartTimeout: 5 * time.Second})
+		if err != nil || r.Via != "fxp" || !r.Protected {
+			t.Errorf("%v: Transfer = %+v, %v", w, r, err)
+			continue
+		}
+		if copied, err := os.ReadFile(filepath.Join(to.dir, "copy")); err != nil || !bytes.Equal(copied, data) {
+			t.Errorf("%v: copied %d bytes, %v", w, len(copied), err)
+		}
+	}
+}
+
 // TestDataConnectionIsBare checks that the socket of a plain download is one the
 // kernel can move bytes from without a copy in between.
 func TestDataConnectionIsBare(t *testing.T) {

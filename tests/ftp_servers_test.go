@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -211,8 +210,10 @@ func yesNo(b bool) string {
 
 // startProftpd starts one ProFTPD with two virtual servers. It requires session
 // reuse by default.
-func startProftpd(t *testing.T) *realFTP {
-	s := newRealFTP(t, "proftpd")
+func startProftpd(t *testing.T) *realFTP { return startProftpdWith(t, newRealFTP(t, "proftpd"), "") }
+
+// startProftpdWith adds lines to the configuration.
+func startProftpdWith(t *testing.T, s *realFTP, more string) *realFTP {
 	s.has = map[string]bool{"mlsd": true, "mfmt": true, "hash": true, "sscn": true}
 	writeFile(t, s.base("passwd"), []byte(fmt.Sprintf("%s:%s:65534:65534::%s:/bin/sh\n", s.user, ftpHash, s.dir)))
 	os.Chmod(s.base("passwd"), 0o600)
@@ -228,15 +229,13 @@ func startProftpd(t *testing.T) *realFTP {
   TLSEngine on
   TLSRequired off
   TLSProtocol TLSv1.2 TLSv1.3
-  TLSRSACertificateFile %[2]s
-  TLSRSACertificateKeyFile %[3]s
   TLSECCertificateFile %[2]s
   TLSECCertificateKeyFile %[3]s
   TLSCACertificateFile %[2]s
   TLSVerifyClient off
   DigestEngine on
-`, s.base("passwd"), s.base("cert.pem"), s.base("key.pem"))
-	server = strings.ReplaceAll(server, "  TLSRSACertificateFile "+s.base("cert.pem")+"\n  TLSRSACertificateKeyFile "+s.base("key.pem")+"\n", "")
+  %[4]s
+`, s.base("passwd"), s.base("cert.pem"), s.base("key.pem"), more)
 	writeFile(t, s.base("proftpd.conf"), []byte(fmt.Sprintf(`
 LoadModule mod_tls.c
 LoadModule mod_digest.c

@@ -194,7 +194,9 @@ func (t *transfer) agreeOnTLS() (restore func(), err error) {
 		return func() {}, nil
 	}
 	if srcTLS && dstTLS {
-		for _, c := range []*Client{t.src, t.dst} {
+		// The destination first: a source that is the TLS client closes with
+		// unread session tickets of TLS 1.3, which resets the connection.
+		for _, c := range []*Client{t.dst, t.src} {
 			if !c.Has("SSCN") {
 				continue
 			}
