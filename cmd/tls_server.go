@@ -21,16 +21,16 @@ import (
 
 type tlsServerOptions struct {
 	listenOptions
-	tls      tlsFlags
-	www      bool
-	more     []string
-	names    []string
-	valid    time.Duration
-	fault    string
-	rootOut  string
-	staple   string
-	prefer   string
-	truncate bool // --allow-truncation
+	tls       tlsFlags
+	www       bool
+	more      []string
+	names     []string
+	valid     time.Duration
+	fault     string
+	rootOut   string
+	staple    string
+	preferOwn bool // the order of cipher suites
+	truncate  bool // --allow-truncation
 }
 
 func newTLSServerCmd(e *env) *cobra.Command {
@@ -97,7 +97,7 @@ func (o *tlsServerOptions) addServer(c *cobra.Command) {
 		enumVar(f, &o.fault, "fault", "", faultNames(), "do this wrong, for testing clients: `FAULT`")
 	})
 	flagGroup(c, "TLS", func(f *pflag.FlagSet) {
-		enumVar(f, &o.prefer, "prefer", "server", []string{"server", "client"}, "choose cipher suites in the order of `SIDE`")
+		f.BoolVar(&o.preferOwn, "prefer-server-cipher-order", true, "choose cipher suites in our order, not the client's")
 		f.BoolVar(&o.truncate, "allow-truncation", false, "take the end of the connection for the end of data, without close_notify")
 	})
 	c.MarkFlagsMutuallyExclusive("fault", "certificate")
@@ -153,7 +153,6 @@ type tlsService struct {
 	listener *socket.Listener
 	context  *tlsx.Context
 	made     *tlsx.Certificate // the certificate, when we made it
-	root     []byte            // PEM of what a client would trust
 }
 
 // prepare makes the context. The function returned closes the key log.
@@ -162,8 +161,9 @@ func (s *tlsService) prepare() (done func(), err error) {
 	if err != nil {
 		return done, err
 	}
-	if err := cfg.CipherOrder.UnmarshalText([]byte(s.o.prefer)); err != nil {
-		return done, usagef("%w", err)
+	cfg.CipherOrder = tlsx.OrderServer
+	if !s.o.preferOwn {
+		cfg.CipherOrder = tlsx.OrderClient
 	}
 	if err := s.identities(&cfg); err != nil {
 		return done, err
