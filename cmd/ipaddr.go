@@ -58,7 +58,8 @@ a flag (ipaddr --is loopback 127.1).`,
   brio ipaddr lookup localhost`,
 		Args: cobra.ArbitraryArgs,
 	}
-	o.addParse(c)
+	o.addRead(c)
+	o.addCheck(c)
 	o.addForm(c)
 	flagGroup(c, "Question", func(f *pflag.FlagSet) {
 		f.StringVar(&o.is, "is", "", "ask whether each address is of a `KIND`: dotted, ip, ipv4, ipv6, or a class such as private")
@@ -76,7 +77,6 @@ a flag (ipaddr --is loopback 127.1).`,
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddr(ctx, e, &o, args) })
 	c.ValidArgsFunction = cobra.NoFileCompletions
 	_ = c.RegisterFlagCompletionFunc("is", completeKinds) // fails only when registered twice
-	_ = c.RegisterFlagCompletionFunc("in", cobra.NoFileCompletions)
 	c.AddCommand(
 		newIPAddrParseCmd(e), newIPAddrFormatCmd(e), newIPAddrIsCmd(e), newIPAddrInCmd(e), newIPAddrEqualCmd(e),
 		newIPAddrInterfacesCmd(e), newIPAddrLookupCmd(e), newIPAddrNameCmd(e), newIPAddrPortCmd(e),
@@ -91,11 +91,17 @@ a flag (ipaddr --is loopback 127.1).`,
 	)
 }
 
-func (o *ipaddrOptions) addParse(c *cobra.Command) {
+// addRead defines how addresses are read.
+func (o *ipaddrOptions) addRead(c *cobra.Command) {
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.strict, "strict", false, "refuse short, octal, hexadecimal and integer forms")
-		f.BoolVar(&o.check, "check", false, "print nothing: status 0 if all are addresses, else 11")
 		f.BoolVar(&o.unmap, "unmap", false, "take ::ffff:a.b.c.d for the IPv4 address a.b.c.d")
+	})
+}
+
+func (o *ipaddrOptions) addCheck(c *cobra.Command) {
+	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.check, "check", false, "print nothing: status 0 if all are addresses, else 11")
 	})
 }
 
@@ -125,7 +131,6 @@ func (o *ipaddrOptions) addLookup(c *cobra.Command) {
 		f.BoolVar(&o.ignoreCache, "ignore-cache", false, "ask again for what was asked before in this run")
 		f.StringSliceVar(&o.dnsMode, "dns-mode", []string{"system"}, "look names up with these, in this order: dns, system (`LIST`)")
 	})
-	_ = c.RegisterFlagCompletionFunc("dns-mode", cobra.FixedCompletions([]string{"system", "dns", "dns,system", "system,dns"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (o *ipaddrOptions) addPolicy(c *cobra.Command) {

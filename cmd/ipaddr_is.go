@@ -83,6 +83,7 @@ func newIPAddrInCmd(e *env) *cobra.Command {
 		Args:              wantArgs(1, -1, "a block, then addresses"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	o.addRead(c)
 	o.addSelect(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error {
 		return runIPAddrIn(ctx, e, &o, strings.Split(args[0], ","), args[1:])
@@ -193,8 +194,7 @@ func newIPAddrEqualCmd(e *env) *cobra.Command {
   brio ipaddr equal --unmap ::ffff:192.0.2.1 192.0.2.1`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.addParse(c)
-	c.Flags().Lookup("check").Hidden = true
+	o.addRead(c)
 	o.addScope(c)
 	c.RunE = e.run(func(_ context.Context, args []string) error { return runIPAddrEqual(e, &o, args) })
 	return exits(results(e, answers(c, "short"), equality{}),

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/brio-net/brio/pkg/socket"
 )
@@ -99,7 +98,8 @@ func newIPAddrParseCmd(e *env) *cobra.Command {
   printf '127.1\n128.1.3\n' | brio ipaddr parse --format short`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.addParse(c)
+	o.addRead(c)
+	o.addCheck(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrParse(ctx, e, &o, args) })
 	return exits(results(e, answers(c, "short"), addressInfo{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
@@ -216,10 +216,7 @@ func newIPAddrFormatCmd(e *env) *cobra.Command {
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.addForm(c)
-	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
-		f.BoolVar(&o.strict, "strict", false, "refuse short, octal, hexadecimal and integer forms")
-		f.BoolVar(&o.unmap, "unmap", false, "take ::ffff:a.b.c.d for the IPv4 address a.b.c.d")
-	})
+	o.addRead(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrFormat(ctx, e, &o, args) })
 	return exits(results(e, answers(c, "short"), addressText{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
