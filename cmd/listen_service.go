@@ -202,7 +202,7 @@ func (o *listenOptions) sourceService(open func() (io.ReadCloser, error)) servic
 }
 
 // lingerTime is how long a command's peer may go on sending what nobody reads.
-const lingerTime = 2 * time.Second
+const lingerTime = time.Second
 
 // execService runs the command of --exec or --sh for every connection.
 func (o *listenOptions) execService(e *env) service {
