@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"net"
@@ -277,5 +278,74 @@ func TestFetchIssuers(t *testing.T) {
 	cancel()
 	if _, err := tlsx.FetchIssuers(ctx, []*tlsx.Certificate{c}, root.store(), fetch); err == nil {
 		t.Error("FetchIssuers does not hear of the end of its context")
+	}
+}
+
+// TestOCSPResponder covers responders that the issuer appointed (RFC 6960,
+// section 4.2.2.2).
+func TestOCSPResponder(t *testing.T) {
+	ca := newAuthority(t, "CA", nil)
+	id := ca.issue(newKey(t), nil)
+	for _, tt := range []struct {
+		name   string
+		by     *authority
+		change func(*x509.Certificate)
+		code   tlsx.VerifyCode
+	}{
+		{"appointed", ca, nil, tlsx.CodeOK},
+		{"not for OCSP", ca, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, tlsx.CodeOCSPSignatureFailure},
+		{"expired", ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, tlsx.CodeOCSPSignatureFailure},
+		{"of another CA", newAuthority(t, "CA", nil), nil, tlsx.CodeOCSPSignatureFailure},
+	} {
+		key := newKey(t)
+		responder := tt.by.issue(key, func(c *x509.Certificate) {
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}
+			if tt.change != nil {
+				tt.change(c)
+			}
+		})
+		der, err := ocsp.CreateResponse(ca.cert, responder.Leaf, ocsp.Response{
+			Status: ocsp.Good, SerialNumber: id.Leaf.SerialNumber, ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(time.Hour), Certificate: responder.Leaf,
+		}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := tlsx.Verify(id.Certificate, tlsx.VerifyOptions{Roots: ca.store(), OCSP: der}); r.Code != tt.code {
+			t.Errorf("%s: code %d; want %d: %+v", tt.name, r.Code, tt.code, r.Faults)
+		}
+	}
+}
+
+func TestMustStaple(t *testing.T) {
+	ca := newAuthority(t, "CA", nil)
+	id := ca.issue(newKey(t), func(c *x509.Certificate) {
+		c.ExtraExtensions = []pkix.Extension{{Id: oid(1, 3, 6, 1, 5, 5, 7, 1, 24), Value: []byte{0x30, 3, 2, 1, 5}}}
+	})
+	if r := tlsx.Verify(id.Certificate, tlsx.VerifyOptions{Roots: ca.store()}); !r.OK {
+		t.Errorf("a file cannot staple, yet: %+v", r.Faults)
+	}
+	if r := tlsx.Verify(id.Certificate, tlsx.VerifyOptions{Roots: ca.store(), MustStaple: true}); r.Code != tlsx.CodeOCSPVerifyNeeded {
+		t.Errorf("code %d; want %d", r.Code, tlsx.CodeOCSPVerifyNeeded)
+	}
+}
+
+// TestOtherPaths: a profile finds the way around a bad intermediate, where
+// OpenSSL does not go back on its choice.
+func TestOtherPaths(t *testing.T) {
+	root := newAuthority(t, "Root", nil)
+	mid := newAuthority(t, "Mid", root)
+	barred := *mid
+	tmpl := template("Mid")
+	tmpl.IsCA, tmpl.BasicConstraintsValid, tmpl.KeyUsage = true, true, x509.KeyUsageCertSign
+	tmpl.ExcludedDNSDomains, tmpl.PermittedDNSDomainsCritical = []string{"localhost"}, true
+	tmpl.SubjectKeyId = mid.cert.SubjectKeyId
+	barred.cert = root.sign(t, tmpl, mid.key)
+	leaf := mid.issue(newKey(t), func(c *x509.Certificate) { c.Subject.CommonName = "localhost" })
+	chain := [][]byte{leaf.Certificate[0], barred.cert.Raw, mid.cert.Raw}
+	if r := tlsx.Verify(chain, tlsx.VerifyOptions{Roots: root.store(), Hostname: "localhost"}); r.Code != tlsx.CodeExcludedViolation {
+		t.Errorf("OpenSSL's path: code %d %+v", r.Code, r.Faults)
+	}
+	if r := tlsx.Verify(chain, tlsx.VerifyOptions{Roots: root.store(), Hostname: "localhost", Profile: tlsx.ProfileRFC5280}); !r.OK {
+		t.Errorf("the other path: code %d %+v", r.Code, r.Faults)
 	}
 }
