@@ -194,14 +194,14 @@ func behaviours() []behaviour {
 					c.Raw(strings.Repeat("x", 1<<20))
 				}
 			})
-		}, want: protocol},
+		}, want: protocol, cfg: patient},
 		{name: "endless reply", setup: func(s *ftptest.Server) {
 			s.On("RETR", func(c *ftptest.Session, _ string) {
 				for range 200_000 {
 					c.Raw("150-and more and more and more\r\n")
 				}
 			})
-		}, want: protocol},
+		}, want: protocol, cfg: patient},
 		{name: "no code", setup: reply("RETR", "hello\r\n"), want: protocol},
 		{name: "code 000", setup: reply("RETR", "000 hello\r\n"), want: protocol},
 		{name: "half a line", setup: func(s *ftptest.Server) {
@@ -349,6 +349,7 @@ func behaviours() []behaviour {
 	}
 }
 
+func patient(c *ftpx.Config)     { c.ReplyTimeout = 10 * time.Second } // much to read on a busy machine
 func passiveOnly(c *ftpx.Config) { c.Data = ftpx.DataPassive }
 func active(c *ftpx.Config)      { c.Data = ftpx.DataActive; c.ConnectTimeout = 500 * time.Millisecond }
 
