@@ -47,9 +47,13 @@ func serviceFlags(name string) []string {
 func (o *listenOptions) checkService(c *cobra.Command) error {
 	service := ""
 	for _, name := range []string{"exec", "sh", "forward", "echo", "discard", "chargen", "send", "broker"} {
-		if c.Flags().Changed(name) {
-			service = name
+		if !c.Flags().Changed(name) {
+			continue
 		}
+		if c.Flags().Lookup(name).Value.String() == "" {
+			return usagef("--%s needs a value", name)
+		}
+		service = name
 	}
 	if service == "" {
 		return nil

@@ -146,7 +146,11 @@ func (v *conversation) openOutput() (err error) {
 	if errors.Is(err, syscall.EPIPE) {
 		return errStdoutGone
 	}
-	if err != nil {
+	var told *outputError
+	switch {
+	case errors.As(err, &told):
+		return err
+	case err != nil:
 		return &outputError{v.outputName(), plainCause(err)}
 	}
 	v.files = append(v.files, v.out)
