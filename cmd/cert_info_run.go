@@ -250,7 +250,7 @@ func readFailure(name string, err error) *failure {
 func hintServer(name string, f *failure) error {
 	ext := strings.ToLower(filepath.Ext(name))
 	isFile := slices.Contains([]string{"", ".pem", ".crt", ".cer", ".der", ".key", ".csr", ".crl", ".p7b", ".p7c", ".p12", ".pfx", ".jks"}, ext)
-	if f.status == statusNotFound && !isFile && validHost(name) == nil {
+	if f.kind == "no-such-file" && !isFile && validHost(name) == nil {
 		f.hint("for a server, write its port: %s:443", name)
 	}
 	return f
