@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -385,11 +386,20 @@ func serverName(cfg ftpx.Config) string {
 	return fmt.Sprintf("%s://%s", scheme, cfg.Addr())
 }
 
-// ftpURL is the URL of a path on the server of cfg, without secrets.
+// ftpURL is the URL of a path on the server of cfg, without secrets. Whatever
+// bytes a name has, the URL leads back to it.
 func ftpURL(cfg ftpx.Config, path string) string {
-	escaped := strings.NewReplacer("%", "%25", " ", "%20", "?", "%3F", "#", "%23", "*", "%2A", "[", "%5B").Replace(path)
-	if rest, absolute := strings.CutPrefix(escaped, "/"); absolute {
-		escaped = "%2F" + rest
+	var b strings.Builder
+	b.WriteString(serverName(cfg) + "/")
+	for i := 0; i < len(path); {
+		r, n := utf8.DecodeRuneInString(path[i:])
+		switch {
+		case i == 0 && r == '/', r == utf8.RuneError && n == 1, r <= ' ', r == 0x7f, strings.ContainsRune("%?#*[]\\;", r):
+			fmt.Fprintf(&b, "%%%02X", path[i])
+		default:
+			b.WriteString(path[i : i+n])
+		}
+		i += n
 	}
-	return serverName(cfg) + "/" + escaped
+	return b.String()
 }

@@ -26,11 +26,14 @@ type ftpListing struct {
 	URL     string     `json:"url"`
 	Entries []ftpEntry `json:"entries"`
 	Unknown []string   `json:"unknown"` // lines that make no sense
+
+	cfg ftpx.Config
 }
 
 // An ftpEntry is a remote file or directory.
 type ftpEntry struct {
-	Path string `json:"path"` // as a URL of the same server wants it
+	URL  string `json:"url"`  // leads to it, whatever bytes its name has
+	Path string `json:"path"` // relative to the login directory, or absolute
 	ftpx.Entry
 }
 
@@ -71,7 +74,7 @@ func runFTPLs(ctx context.Context, e *env, o ftpLsOptions, arg string) error {
 	}
 	session := &ftpx.Session{Config: cfg, Retry: o.retry(e)}
 	defer session.Close()
-	l := ftpListing{URL: ftpURL(cfg, u.Path)}
+	l := ftpListing{URL: ftpURL(cfg, u.Path), cfg: cfg}
 	err = session.Do(ctx, func(c *ftpx.Client, _ int) error {
 		l.Entries, l.Unknown = []ftpEntry{}, []string{}
 		return l.fill(ctx, c, o, u)
@@ -99,7 +102,7 @@ func (l *ftpListing) fill(ctx context.Context, c *ftpx.Client, o ftpLsOptions, u
 
 func (l *ftpListing) add(p string, e ftpx.Entry, err error) {
 	if err == nil {
-		l.Entries = append(l.Entries, ftpEntry{p, e})
+		l.Entries = append(l.Entries, ftpEntry{ftpURL(l.cfg, p), p, e})
 	}
 }
 
