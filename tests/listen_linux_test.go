@@ -683,3 +683,45 @@ func TestListenAtATerminal(t *testing.T) {
 	c.Close()
 	p.ends(0, "reply\n", "")
 }
+
+// A reader of stdout that stalls costs no processor time, and does not keep brio
+// from ending.
+func TestListenStalledReaderOfStdout(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p := startProgram(t, func(c *exec.Cmd) { c.Stdout = w }, "brio", "listen", anyPort)
+	w.Close()
+	c := p.dial()
+	go func() {
+		for b := make([]byte, 1<<20); ; {
+			if _, err := c.Write(b); err != nil {
+				return
+			}
+		}
+	}()
+	time.Sleep(time.Second)
+	p.signal(syscall.SIGTERM)
+	if got := p.status(); got != 143 {
+		t.Errorf("status %d", got)
+	}
+	if used := p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(); used > 300*time.Millisecond {
+		t.Errorf("a second of waiting took %v of processor time", used)
+	}
+}
+
+// In the background stdin is the null device and SIGINT is ignored, as the shell
+// sets it for a job behind &.
+func TestListenInTheBackground(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "port")
+	dir := brioDir(t)
+	p := startProgram(t, func(c *exec.Cmd) { c.Env = append(c.Env, "PATH="+dir+":"+os.Getenv("PATH")) },
+		"sh", "-c", "brio listen "+anyPort+" --port-file "+file+" & while [ ! -s "+file+" ]; do sleep 0.01; done; kill -INT $!; wait $!")
+	p.portFile = file
+	c := p.dial()
+	io.WriteString(c, "data\n")
+	c.Close()
+	p.ends(0, "data\n", "")
+}
