@@ -45,6 +45,7 @@ func areas() []area {
 		{"datagram", datagramArea},
 		{"dns", dnsArea},
 		{"tls", tlsArea},
+		{"certs", certsArea},
 		{"ftp", ftpArea},
 	}
 }
