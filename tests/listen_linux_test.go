@@ -718,8 +718,9 @@ func TestListenInTheBackground(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "port")
 	dir := brioDir(t)
 	p := startProgram(t, func(c *exec.Cmd) { c.Env = append(c.Env, "PATH="+dir+":"+os.Getenv("PATH")) },
-		"sh", "-c", "brio listen "+anyPort+" --port-file "+file+" & while [ ! -s "+file+" ]; do sleep 0.01; done; kill -INT $!; wait $!")
+		"sh", "-c", "brio listen "+anyPort+" --port-file "+file+" & while [ ! -s "+file+" ]; do sleep 0.01; done; kill -INT $! && >"+file+".killed; wait $!")
 	p.portFile = file
+	p.waits("the signal", func() bool { _, err := os.Stat(file + ".killed"); return err == nil })
 	c := p.dial()
 	io.WriteString(c, "data\n")
 	c.Close()
