@@ -35,6 +35,7 @@ type certResult struct {
 	objects []tlsx.Object
 	bundle  *tlsx.Bundle
 	certs   []*tlsx.Certificate
+	hidden  []*tlsx.Certificate // by --leaf; they still make the chain
 }
 
 // A certServer tells how a server's certificates were had.
@@ -314,6 +315,7 @@ func (s *certSession) look(ctx context.Context, target string) (certResult, erro
 		return r, err
 	}
 	if s.o.leaf {
+		r.hidden = certificatesOf(r.objects)
 		r.objects = firstCertificate(r.objects)
 	}
 	if s.o.aia {
@@ -408,7 +410,7 @@ func (s *certSession) daysLeft(t time.Time) *int {
 
 // judge verifies the first certificate with the others as its chain.
 func (s *certSession) judge(r *certResult, o tlsx.VerifyOptions) {
-	o.Untrusted = slices.Concat(r.certs[1:], s.untrusted)
+	o.Untrusted = slices.Concat(r.certs[1:], r.hidden, s.untrusted)
 	for _, x := range r.objects {
 		if x.CRL != nil {
 			o.CRLs = append(o.CRLs[:len(o.CRLs):len(o.CRLs)], x.CRL)
