@@ -6,6 +6,7 @@ package cmd
 import (
 	"context"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 )
@@ -14,6 +15,9 @@ import (
 // returns its exit status. When a signal ended the run, Main has cleaned up and
 // raises the signal again, so that the caller's shell sees a death by signal.
 func Main(args []string, stdin, stdout, stderr *os.File) (status int) {
+	if asksOnce(args) {
+		runtime.GOMAXPROCS(1)
+	}
 	e := newEnv(args, stdin, stdout, stderr)
 	defer func() {
 		if p := recover(); p != nil {
@@ -24,6 +28,20 @@ func Main(args []string, stdin, stdout, stderr *os.File) (status int) {
 	c, err := newRootCmd(e).ExecuteContextC(ctx)
 	sig := stop()
 	return e.finish(c, err, sig)
+}
+
+// asksOnce reports whether the command asks something and waits for the answer:
+// waking a thread on another processor would take longer than what it could do
+// there, a tenth of the whole run. What works in bulk takes all processors back.
+func asksOnce(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	switch args[0] {
+	case "dns-query", "ipaddr", "version":
+		return true
+	}
+	return false
 }
 
 // The groups of commands, in the order of the help page.
