@@ -221,7 +221,7 @@ func (e *env) readConfig() (*configFile, error) {
 	}
 	file, err := newConfigFile(path, v.AllSettings())
 	if err == nil {
-		err = file.check(e.wholeTree(), e.profile)
+		err = file.check(e)
 	}
 	if err != nil {
 		return nil, err
@@ -283,11 +283,39 @@ func (c *configFile) lookup(section, profile, flag string) (v any, where string,
 }
 
 // check refuses sections, settings and a profile that do not exist.
-func (c *configFile) check(root *cobra.Command, profile string) error {
-	if _, ok := c.profiles[profile]; profile != "" && !ok {
-		return unknownValue("profile", profile, slices.Sorted(keysOf(c.profiles)))
+func (c *configFile) check(e *env) error {
+	if _, ok := c.profiles[e.profile]; e.profile != "" && !ok {
+		return unknownValue("profile", e.profile, slices.Sorted(keysOf(c.profiles)))
 	}
-	known := flagsBySection(root)
+	// Most files speak of few commands: making all of them takes longer than
+	// many a command runs.
+	if c.checkAll(flagsBySection(e.treeOf(c.commands()))) == nil {
+		return nil
+	}
+	return c.checkAll(flagsBySection(e.wholeTree()))
+}
+
+// commands are the commands that have a section, perhaps of a command below
+// them.
+func (c *configFile) commands() []string {
+	names := []string{}
+	add := func(sections map[string]settings) {
+		for section := range sections {
+			for _, entry := range commandTable() {
+				if section == entry.name || strings.HasPrefix(section, entry.name+"-") {
+					names = append(names, entry.name)
+				}
+			}
+		}
+	}
+	add(c.sections)
+	for _, sections := range c.profiles {
+		add(sections)
+	}
+	return names
+}
+
+func (c *configFile) checkAll(known map[string]map[string]*pflag.Flag) error {
 	if err := c.checkSections(known, "", c.sections); err != nil {
 		return err
 	}
@@ -340,6 +368,11 @@ func keysOf[V any](m map[string]V) func(func(string) bool) {
 // flagsBySection holds for each section of the file the flags it may set.
 func flagsBySection(root *cobra.Command) map[string]map[string]*pflag.Flag {
 	known := map[string]map[string]*pflag.Flag{sectionDefaults: {}}
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if isSetting(f) {
+			known[sectionDefaults][f.Name] = f
+		}
+	})
 	addSections(root, known)
 	return known
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -53,8 +55,16 @@ const (
 	groupItself  = "itself"
 )
 
-// newRootCmd builds the whole command tree.
+// newRootCmd builds the command tree, as far as this run needs it.
 func newRootCmd(e *env) *cobra.Command {
+	if name := e.onlyCommand(); name != "" {
+		return newTree(e, []string{name})
+	}
+	return newTree(e, nil)
+}
+
+// newTree builds the tree of the commands named, or of all for nil.
+func newTree(e *env, only []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "brio COMMAND",
 		Short: "sockets, DNS, TLS, certificates and FTP from the command line",
@@ -85,9 +95,8 @@ func newRootCmd(e *env) *cobra.Command {
 	)
 	e.addGlobalFlags(root)
 
-	only := e.onlyCommand()
 	for _, entry := range commandTable() {
-		if only == "" || only == entry.name {
+		if only == nil || slices.Contains(only, entry.name) {
 			c := entry.make(e)
 			c.GroupID = entry.group
 			root.AddCommand(c)
@@ -96,7 +105,7 @@ func newRootCmd(e *env) *cobra.Command {
 	help := newHelpCmd(e)
 	help.GroupID = groupItself
 	root.SetHelpCommand(help)
-	if only == "" {
+	if only == nil {
 		completeFlags(e, root)
 	}
 	return root
@@ -134,25 +143,42 @@ func commandTable() []commandEntry {
 // needs the whole tree: making all flags of all commands takes longer than many
 // a command runs.
 func (e *env) onlyCommand() string {
-	if len(e.args) == 0 {
-		return ""
-	}
-	switch name := e.args[0]; name {
-	case "config", "completion":
+	name := commandWord(e.args)
+	if name == "config" || name == "completion" {
 		return "" // they look at the other commands
-	default:
-		for _, entry := range commandTable() {
-			if entry.name == name {
-				return name
+	}
+	for _, entry := range commandTable() {
+		if entry.name == name {
+			return name
+		}
+	}
+	return ""
+}
+
+// commandWord is the first argument behind flags of every command, or "" where
+// that cannot be told without knowing all flags.
+func commandWord(args []string) string {
+	for i := 0; i < len(args); i++ {
+		switch a := args[i]; a {
+		case "--json", "--short", "--quiet", "-q", "-qq", "--verbose", "-v", "-vv", "--debug":
+		case "--format", "--get", "--write-out", "-w", "--color", "--progress", "--timeout", "--config", "--profile":
+			i++ // its value
+		default:
+			if strings.HasPrefix(a, "-") {
+				return ""
 			}
+			return a
 		}
 	}
 	return ""
 }
 
 // wholeTree is a tree of all commands, to look at: none of its flags is set.
-func (e *env) wholeTree() *cobra.Command {
-	return newRootCmd(newEnv(nil, e.stdin, e.stdout, e.stderr))
+func (e *env) wholeTree() *cobra.Command { return e.treeOf(nil) }
+
+// treeOf is the same of the commands named; nil names all.
+func (e *env) treeOf(names []string) *cobra.Command {
+	return newTree(newEnv(nil, e.stdin, e.stdout, e.stderr), names)
 }
 
 // run adapts a run function to cobra: it marks that the command's own code has
