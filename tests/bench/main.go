@@ -61,6 +61,10 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if status, ok := inOwnNetwork(ctx); ok {
+		stop()
+		os.Exit(status)
+	}
 	if err := run(ctx, *only, *rounds, *scale, *jsonFile, *markdown, *binary); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
