@@ -104,6 +104,9 @@ func (r row) amount(v float64) string {
 		}
 		return fmt.Sprintf("%.1f MiB", v/(1<<20))
 	}
+	if v >= 1e7 {
+		return fmt.Sprintf("%.2f GB/s", v/1e9) // only streams are that fast
+	}
 	return fmt.Sprintf("%.4g/s", v)
 }
 
