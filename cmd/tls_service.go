@@ -59,7 +59,11 @@ func (s *tlsService) secure(handle tlsHandler) service {
 			stream = tolerantConn{conn}
 		}
 		res, err := handle(ctx, stream, c, id)
-		if err == nil && s.o.fault != faultTruncate {
+		switch {
+		case err != nil:
+		case s.o.fault == faultTruncate:
+			socket.Linger(ctx, c.NetConn(), lastPatience) // the end of TCP alone, and no reset
+		default:
 			endStream(conn)
 		}
 		return res, err // what failed ends without close_notify, so that no peer takes it for whole
