@@ -84,11 +84,11 @@ func (s MethodSet) Versions() (versions []uint16, warning string, err error) {
 		}
 	}
 	if len(versions) == 0 {
-		return nil, "", fmt.Errorf("method %s: %w: SSL 2.0 and 3.0 are broken (RFC 6176, RFC 7568) and not implemented; a scan shows whether a server offers them",
+		return nil, "", fmt.Errorf("method %s: %w: SSL 2.0 and 3.0 are broken (RFC 6176, RFC 7568) and not spoken here; a scan shows whether a server offers them",
 			strings.Join(lacking, ","), ErrUnsupportedMethod)
 	}
 	if lacking != nil {
-		warning = fmt.Sprintf("method %s: SSL 2.0 and 3.0 are not implemented; TLS versions only", strings.Join(lacking, ","))
+		warning = fmt.Sprintf("method %s: SSL 2.0 and 3.0 are not spoken here; TLS versions only", strings.Join(lacking, ","))
 	}
 	slices.Sort(versions)
 	return slices.Compact(versions), warning, nil
