@@ -160,37 +160,3 @@ func nameServer(t *testing.T, zone map[string]string) string {
 	}()
 	return c.LocalAddr().String()
 }
-
-// A listener that has no descriptors left keeps serving whom it has, says so,
-// and accepts again when there are some.
-func TestListenOutOfDescriptors(t *testing.T) {
-	server := startProgram(t, nil, "sh", "-c", fmt.Sprintf("ulimit -n 24; exec %s/brio listen -k --echo 127.0.0.1:0 --port-file %s", brioDir(t), t.TempDir()+"/port"))
-	server.portFile = server.cmd.Args[2][strings.LastIndex(server.cmd.Args[2], " ")+1:]
-	var conns []net.Conn
-	for range 40 {
-		conns = append(conns, server.dial())
-	}
-	time.Sleep(300 * time.Millisecond)
-	echo(t, conns[0])
-	for _, c := range conns[1:] {
-		c.Close()
-	}
-	echo(t, server.dial())
-	if n := len(server.stderr.String()); n == 0 || n > 2000 {
-		t.Errorf("stderr has %d bytes; want a word and no more: %.300s", n, server.stderr.String())
-	}
-}
-
-func echo(t *testing.T, c net.Conn) {
-	t.Helper()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Write([]byte("ping")); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 4)
-	if _, err := c.Read(buf); err != nil || string(buf) != "ping" {
-		t.Fatalf("echoed %q, %v", buf, err)
-	}
-}
