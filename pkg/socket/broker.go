@@ -35,6 +35,7 @@ func (b *Broker) Serve(ctx context.Context, conn net.Conn, opt PumpOptions) (Pip
 	in := newPump(&others{m, conn}, conn, PumpOptions{Idle: opt.Idle, Read: opt.Read, Copy: true})
 	out := newPump(conn, m, PumpOptions{Idle: opt.Idle, Write: opt.Write, Copy: true})
 	defer watchIdle(cancel, opt.Idle, in, out)()
+	keepOOB(conn)
 	b.join(m)
 	defer b.leave(m)
 	receiving, sending := start(ctx, cancel, in), start(ctx, cancel, out)

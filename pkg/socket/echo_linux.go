@@ -46,6 +46,7 @@ func (s *EchoServer) Close() error { return s.f.Close() }
 // Serve starts to serve conn, a bare connection, and calls done at its end from
 // another goroutine. Until then nobody else may close conn.
 func (s *EchoServer) Serve(conn net.Conn, done func(n int64, err error)) {
+	keepOOB(conn)
 	e := &echo{s: s, conn: conn, done: done}
 	if err := e.open(); err != nil {
 		go done(0, &PumpError{Side: ReadSide, Err: err})

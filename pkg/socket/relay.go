@@ -25,11 +25,14 @@ type RelayOptions struct {
 // and returns how many bytes each has moved. The end of one connection
 // half-closes the other and leaves the opposite direction alone. A connection
 // that breaks off must not look like one that ends: the other is aborted, so
-// that its peer sees a reset. Failures are as those of [Pump]; the error names
-// no connection that failed after the first. Relay closes neither connection.
+// that its peer sees a reset. Out-of-band bytes are passed on among the others
+// (RFC 6093 section 5). Failures are as those of [Pump]; the error names no
+// connection that failed after the first. Relay closes neither connection.
 func Relay(ctx context.Context, a, b net.Conn, opt RelayOptions) (aToB, bToA int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	keepOOB(a)
+	keepOOB(b)
 	there := newPump(b, a, PumpOptions{Idle: opt.Idle, Counter: opt.AtoB, Sink: opt.FilterAtoB})
 	back := newPump(a, b, PumpOptions{Idle: opt.Idle, Counter: opt.BtoA, Sink: opt.FilterBtoA})
 	defer watchIdle(cancel, opt.Idle, there, back)()

@@ -7,10 +7,12 @@ import (
 )
 
 // Echo sends back what conn sends, until it ends, and returns how many bytes
-// that were (RFC 862). opt bounds and observes it as it does [Pump]. See
-// [EchoAsync] for many connections that mostly wait.
+// that were (RFC 862), out-of-band bytes among the others. opt bounds and
+// observes it as it does [Pump]. See [EchoServer] for many connections that
+// mostly wait.
 func Echo(ctx context.Context, conn net.Conn, opt PumpOptions) (int64, error) {
 	opt.Copy = true
+	keepOOB(conn)
 	p := newPump(conn, conn, opt)
 	ctx, stop := p.watch(ctx)
 	defer stop()

@@ -130,6 +130,11 @@ func (s *splicer) run(ctx context.Context) (handled bool, err error) {
 		switch {
 		case refused(errno) || tooManyFiles(err):
 			return false, nil
+		case s.inPipe == 0 && err == nil && s.src.kind == streamKind && (errno == 0 || errno == unix.EAGAIN):
+			if more, err := s.readOver(); !more {
+				return true, err
+			}
+			continue
 		case errno != 0:
 			return true, s.p.fail(ReadSide, os.NewSyscallError("splice", errno))
 		case err != nil:
@@ -144,8 +149,24 @@ func (s *splicer) run(ctx context.Context) (handled bool, err error) {
 	return true, nil
 }
 
+// readOver reads and writes once. The kernel does not splice over the mark of
+// an out-of-band byte: it says that there is nothing, or that this is the end,
+// although bytes follow. It reports false at the real end, and after a failure.
+func (s *splicer) readOver() (more bool, err error) {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	n, err := s.p.src.Read(buf[:s.p.room(copySize)])
+	if werr := s.p.write(s.p.dst, buf[:n]); werr != nil {
+		return false, werr
+	}
+	if err == io.EOF {
+		return false, nil
+	}
+	return err == nil, s.p.fail(ReadSide, err)
+}
+
 // fill waits for bytes and takes them into the pipe. It leaves the pipe empty
-// at the end of src.
+// at the end of src, and where [splicer.readOver] must help.
 func (s *splicer) fill() (errno syscall.Errno, err error) {
 	s.waited, s.errno, s.err = false, 0, nil
 	if err := s.src.raw.Read(s.fillCall); err != nil {
@@ -170,7 +191,7 @@ func (s *splicer) tryFill(fd uintptr) bool {
 	s.errno = s.fillNow(int(fd))
 	if s.errno == unix.EAGAIN && s.src.polled {
 		s.close() // hold no pipe while waiting
-		return false
+		return s.src.kind == streamKind && readable(int(fd))
 	}
 	return true
 }

@@ -1,0 +1,113 @@
+package socket_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/brio-net/brio/pkg/socket"
+)
+
+// sendAround sends ab and cd with an out-of-band byte between them, and ends.
+// Each part has the time to be moved, unless atOnce.
+func sendAround(t *testing.T, c *socket.Conn, atOnce bool) {
+	t.Helper()
+	pause := func() {
+		if !atOnce {
+			time.Sleep(30 * time.Millisecond)
+		}
+	}
+	for _, send := range []func() error{
+		func() error { _, err := c.Write([]byte("ab")); return err },
+		func() error { return c.SendOOB('!') },
+		func() error { _, err := c.Write([]byte("cd")); return err },
+		c.CloseWrite,
+	} {
+		if err := send(); err != nil {
+			t.Error(err)
+		}
+		pause()
+	}
+}
+
+// The kernel does not splice over an out-of-band byte: it says that nothing is
+// there, and after the peer's end that this is the end. What follows the byte
+// must come all the same.
+func TestPumpPassesOutOfBand(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		for _, atOnce := range []bool{false, true} {
+			for _, to := range []string{"file", "pipe", "buffer"} {
+				c, s := pair(t, network)
+				if atOnce {
+					sendAround(t, c, true)
+				} else {
+					go sendAround(t, c, false)
+				}
+				got := pumpInto(t, to, s)
+				if got != "abcd" {
+					t.Errorf("%s to a %s, at once %v: moved %q", network, to, atOnce, got)
+				}
+			}
+		}
+	}
+}
+
+// pumpInto moves what s gives into something, and returns what came there.
+func pumpInto(t *testing.T, kind string, s *socket.Conn) string {
+	t.Helper()
+	ctx := within(t, 10*time.Second)
+	pump := func(dst io.Writer) {
+		if _, err := socket.Pump(ctx, dst, s.NetConn(), socket.PumpOptions{}); err != nil {
+			t.Errorf("Pump() into a %s: %v", kind, err)
+		}
+	}
+	switch kind {
+	case "file":
+		name := filepath.Join(t.TempDir(), "out")
+		f := must(os.Create(name))
+		pump(f)
+		f.Close()
+		return string(must(os.ReadFile(name)))
+	case "pipe":
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		pump(w)
+		w.Close()
+		return string(must(io.ReadAll(r)))
+	}
+	var b bytes.Buffer
+	pump(&b)
+	return b.String()
+}
+
+func TestRelayPassesOutOfBand(t *testing.T) {
+	client, front := pair(t, "tcp")
+	back, server := pair(t, "tcp")
+	go func() {
+		_, _, _ = socket.Relay(context.Background(), front.NetConn(), back.NetConn(), socket.RelayOptions{})
+	}()
+	go sendAround(t, client, false)
+	if b, err := io.ReadAll(server); err != nil || string(b) != "ab!cd" {
+		t.Errorf("read %q, %v behind the relay; the byte must be among the others", b, err)
+	}
+	server.Close()
+}
+
+func TestEchoKeepsOutOfBand(t *testing.T) {
+	c, s := pair(t, "tcp")
+	go func() {
+		_, _ = socket.Echo(context.Background(), s.NetConn(), socket.PumpOptions{})
+		s.Close()
+	}()
+	go sendAround(t, c, false)
+	if b, err := io.ReadAll(c); err != nil || string(b) != "ab!cd" {
+		t.Errorf("the echo is %q, %v", b, err)
+	}
+}
