@@ -16,8 +16,12 @@ const (
 
 var errKeyStore = errors.New("malformed Java key store")
 
-// maxKeyStoreEntries bounds the entries and the chain of one.
-const maxKeyStoreEntries = 100000
+// maxKeyStoreEntries and maxKeyStoreChain bound the entries and the chain of
+// one.
+const (
+	maxKeyStoreEntries = 100000
+	maxKeyStoreChain   = 100
+)
 
 func isKeyStore(data []byte) bool {
 	if len(data) < 12 {
@@ -81,60 +85,113 @@ func (r *storeReader) text() string {
 	return string(utf16.Decode(u))
 }
 
-// readKeyStore lists a JKS or JCEKS file. Its private keys stay encrypted; the
-// certificates need no password.
-func readKeyStore(data []byte) ([]Object, error) {
+// A storeEntry is a private key with its chain, or one trusted certificate.
+type storeEntry struct {
+	alias   string
+	created time.Time
+	key     []byte // EncryptedPrivateKeyInfo, nil for a trusted certificate
+	certs   []storeCertificate
+}
+
+type storeCertificate struct {
+	kind string // "X.509"
+	raw  []byte
+}
+
+// keyStoreEntries takes a JKS or JCEKS file apart. The entries before an error
+// come with it.
+func keyStoreEntries(data []byte) ([]storeEntry, error) {
 	r := &storeReader{b: data[4:]}
 	version, n := r.u32(), r.u32()
 	if r.bad || version < 1 || version > 2 || n > maxKeyStoreEntries {
 		return nil, errKeyStore
 	}
-	var list []Object
+	var list []storeEntry
 	for i := range n {
-		tag, alias := r.u32(), r.text()
-		created := time.UnixMilli(int64(uint64(r.u32())<<32 | uint64(r.u32()))).UTC()
-		if r.bad {
+		tag := r.u32()
+		e := storeEntry{alias: r.text()}
+		e.created = time.UnixMilli(int64(uint64(r.u32())<<32 | uint64(r.u32()))).UTC()
+		chain := 1
+		switch {
+		case r.bad:
+		case tag == 1:
+			e.key = r.take(r.u32())
+			chain = r.u32()
+		case tag != 2: // a sealed Java object, whose length only Java knows
+			return list, fmt.Errorf("key store entry %d (%q): secret keys cannot be read", i+1, e.alias)
+		}
+		if r.bad || chain > maxKeyStoreChain {
 			return list, errKeyStore
 		}
-		where := fmt.Sprintf("key store entry %d", i+1)
-		switch tag {
-		case 1:
-			r.take(r.u32())
-			list = append(list, Object{Kind: ObjectEncryptedKey, Source: where, Label: alias, Created: &created, Key: &PrivateKeyInfo{Encrypted: true}})
-			chain := r.u32()
-			if chain > 100 {
-				return list, errKeyStore
-			}
-			for range chain {
-				list = append(list, r.certificate(version, where, alias))
-			}
-		case 2:
-			o := r.certificate(version, where, alias)
-			o.Created = &created
-			list = append(list, o)
-		default: // a sealed Java object, whose length only Java knows
-			return list, fmt.Errorf("%s (%q): secret keys cannot be read", where, alias)
+		for range chain {
+			e.certs = append(e.certs, r.certificate(version))
 		}
 		if r.bad {
 			return list, errKeyStore
 		}
-	}
-	if len(list) == 0 {
-		return nil, ErrNoObjects
+		list = append(list, e)
 	}
 	return list, nil
 }
 
-func (r *storeReader) certificate(version int, where, alias string) Object {
-	kind := "X.509"
+func (r *storeReader) certificate(version int) storeCertificate {
+	c := storeCertificate{kind: "X.509"}
 	if version == 2 {
-		kind = r.text()
+		c.kind = r.text()
 	}
-	raw := r.take(r.u32())
-	o := Object{Kind: ObjectUnknown, Source: where, Label: alias, DER: raw, Problem: "certificate of the kind " + kind}
-	if kind == "X.509" {
-		o = certificateObject(raw)
-		o.Source, o.Label = where, alias
+	c.raw = r.take(r.u32())
+	return c
+}
+
+// readKeyStore lists a JKS or JCEKS file. Only its private keys need the
+// password.
+func readKeyStore(data []byte, password PasswordFunc) ([]Object, error) {
+	entries, err := keyStoreEntries(data)
+	var list []Object
+	for i, e := range entries {
+		where := fmt.Sprintf("key store entry %d", i+1)
+		if e.key != nil {
+			o := keyObject(pemBlock{data: e.key}, password)
+			o.Source, o.Label, o.Created = where, e.alias, &e.created
+			list = append(list, o)
+		}
+		for _, c := range e.certs {
+			o := Object{Kind: ObjectUnknown, DER: c.raw, Problem: "certificate of the kind " + c.kind}
+			if c.kind == "X.509" {
+				o = certificateObject(c.raw)
+			}
+			o.Source, o.Label = where, e.alias
+			if e.key == nil {
+				o.Created = &e.created
+			}
+			list = append(list, o)
+		}
 	}
-	return o
+	if err == nil && len(list) == 0 {
+		err = ErrNoObjects
+	}
+	return list, err
+}
+
+// parseIdentityKeyStore returns the first private key of a key store with its
+// chain.
+func parseIdentityKeyStore(data []byte, password PasswordFunc) (identity, error) {
+	entries, err := keyStoreEntries(data)
+	for _, e := range entries {
+		if e.key == nil {
+			continue
+		}
+		var id identity
+		for _, c := range e.certs {
+			id.chain = append(id.chain, c.raw)
+		}
+		if id.key, err = parseKeyDER(e.key, password); err != nil {
+			return identity{}, fmt.Errorf("key store entry %q: %w", e.alias, err)
+		}
+		return id, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("key store: %w", ErrNoKey)
+	}
+	return identity{}, err
 }

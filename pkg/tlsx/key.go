@@ -35,13 +35,18 @@ func (f PasswordFunc) password() ([]byte, error) {
 
 // ParsePrivateKey reads the first private key in data: PEM or DER, in the
 // PKCS #8, PKCS #1 or SEC 1 form, encrypted by any of the usual ways, or the
-// key of a PKCS #12 file. password may be nil when the key is not encrypted.
+// key of a PKCS #12 file or the first one of a Java key store. password may be
+// nil when the key is not encrypted.
 //
 // The error wraps [ErrPassword] when the password is wrong,
 // [ErrPasswordRequired] when there is none, and [ErrNoKey] when data has no key.
 func ParsePrivateKey(data []byte, password PasswordFunc) (crypto.PrivateKey, error) {
-	if IsPKCS12(data) {
+	switch {
+	case IsPKCS12(data):
 		id, err := parseIdentityP12(data, password)
+		return id.key, err
+	case isKeyStore(data):
+		id, err := parseIdentityKeyStore(data, password)
 		return id.key, err
 	}
 	for rest := data; ; {
@@ -163,17 +168,20 @@ type identity struct {
 }
 
 // ParseIdentity reads a certificate chain and its private key. certificate is
-// PEM, DER or PKCS #12. key is the same and may be nil: the key is then in
-// certificate. The certificate of the key comes first in the result, whatever
+// PEM, DER, PKCS #12 or a Java key store. key is the same and may be nil: the
+// key is then in certificate. The certificate of the key comes first in the result, whatever
 // its place in the file.
 //
 // The errors are those of [ParsePrivateKey], and [ErrKeyMismatch].
 func ParseIdentity(certificate, key []byte, password PasswordFunc) (tls.Certificate, error) {
 	var id identity
 	var err error
-	if IsPKCS12(certificate) {
+	switch {
+	case IsPKCS12(certificate):
 		id, err = parseIdentityP12(certificate, password)
-	} else {
+	case isKeyStore(certificate):
+		id, err = parseIdentityKeyStore(certificate, password)
+	default:
 		id.chain = certificatesIn(certificate)
 	}
 	if err != nil && !(errors.Is(err, ErrNoKey) && key != nil) {

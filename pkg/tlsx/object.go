@@ -61,7 +61,7 @@ const maxObjects = 200000
 // [ErrNoObjects], or what spoils a PKCS #12 file or a key store.
 func ReadObjects(data []byte, password PasswordFunc) ([]Object, error) {
 	if isKeyStore(data) {
-		return readKeyStore(data)
+		return readKeyStore(data, password)
 	}
 	if blocks := pemBlocks(data); len(blocks) > 0 {
 		return objectsOfPEM(blocks, password)

@@ -3,6 +3,7 @@ package tlsx_test
 import (
 	"bytes"
 	"encoding/pem"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,7 +150,8 @@ func TestKeyMatches(t *testing.T) {
 	}
 }
 
-// TestReadKeyStore reads what keytool writes.
+// TestReadKeyStore reads what keytool writes. The keys are protected by ways of
+// Java's own.
 func TestReadKeyStore(t *testing.T) {
 	keytool := needTool(t, "keytool")
 	dir := t.TempDir()
@@ -160,12 +162,27 @@ func TestReadKeyStore(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("keytool: %v\n%s", err, out)
 		}
-		objects, err := tlsx.ReadObjects(read(t, store), nil)
+		data := read(t, store)
+		objects, err := tlsx.ReadObjects(data, nil)
 		if err != nil || len(objects) != 2 || objects[0].Kind != tlsx.ObjectEncryptedKey || objects[1].Certificate == nil {
 			t.Fatalf("%s: ReadObjects = %+v, %v", typ, objects, err)
 		}
-		if o := objects[1]; o.Label != "server" || o.Certificate.Subject.First("CN") != "one.example" {
+		cert := objects[1].Certificate
+		if o := objects[1]; o.Label != "server" || cert.Subject.First("CN") != "one.example" {
 			t.Errorf("%s: %+v", typ, o)
+		}
+		for password, want := range map[string]error{"changeit": nil, "changeme": tlsx.ErrPassword} {
+			give := func() ([]byte, error) { return []byte(password), nil }
+			objects, err := tlsx.ReadObjects(data, give)
+			if err != nil || len(objects) != 2 || !errors.Is(objects[0].Err, want) || want == nil && !objects[0].Key.Matches(cert) {
+				t.Errorf("%s with %s: ReadObjects = %+v, %v; want %v", typ, password, objects, err, want)
+			}
+			if id, err := tlsx.ParseIdentity(data, nil, give); !errors.Is(err, want) || want == nil && !bytes.Equal(id.Certificate[0], cert.Raw) {
+				t.Errorf("%s with %s: ParseIdentity = %v; want %v", typ, password, err, want)
+			}
+		}
+		if _, err := tlsx.ParseIdentity(data, nil, nil); !errors.Is(err, tlsx.ErrPasswordRequired) {
+			t.Errorf("%s: ParseIdentity without a password = %v; want %v", typ, err, tlsx.ErrPasswordRequired)
 		}
 	}
 }

@@ -96,6 +96,10 @@ func decryptPBE(alg cryptobyte.String, data, password []byte) ([]byte, error) {
 		return p12RC4(oid, params, data, password)
 	case oidP123DES, oidP12DES2Key, oidP12RC2x128, oidP12RC2x40:
 		mode, err = p12Block(oid, params, password)
+	case oidJavaKeyProtector:
+		return openJavaKey(data, password)
+	case oidPBEMD53DES:
+		mode, err = pbeMD53DES(params, password)
 	default:
 		return nil, fmt.Errorf("encryption %s: %w", oid, errors.ErrUnsupported)
 	}
