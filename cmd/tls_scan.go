@@ -99,14 +99,27 @@ func (e *env) writeScan(w io.Writer, s *tlsScan) error {
 	} {
 		rows = append(rows, []string{f.name, map[bool]string{true: "yes", false: "no"}[f.value]})
 	}
+	rows = append(rows, []string{"client renegotiation", renegotiationText(s.ClientRenegotiation)})
 	for i, chain := range s.Certificates {
-		rows = append(rows, []string{fmt.Sprintf("chain %d", i+1), fmt.Sprintf("%d certificates", len(chain))})
+		rows = append(rows, []string{fmt.Sprintf("chain %d", i+1), plural(len(chain), "certificate")})
 		for j := range chain {
 			rows = append(rows, chain[j].rows(j)...)
 		}
 	}
 	rows = append(rows, []string{"asked", fmt.Sprintf("%d times in %.0f ms, %d without an answer", s.Probes, s.Millis, s.Failures)})
 	return e.table(w, rows)
+}
+
+func renegotiationText(r tlsx.Renegotiation) string {
+	switch r {
+	case tlsx.RenegotiationAccepted:
+		return "accepted: a client can make the server shake hands again and again"
+	case tlsx.RenegotiationIgnored:
+		return "no answer to it"
+	case tlsx.RenegotiationNotTried:
+		return "not tried"
+	}
+	return string(r)
 }
 
 func versionRows(v *tlsx.ScanVersion) [][]string {

@@ -23,6 +23,7 @@ const (
 	typeCertificateRequest  = 13
 	typeServerHelloDone     = 14
 	typeCertificateVerify   = 15
+	typeClientKeyExchange   = 16
 	typeFinished            = 20
 	typeCertificateStatus   = 22
 	typeMessageHash         = 254
@@ -62,6 +63,9 @@ type rawHello struct {
 	sessionID    [32]byte
 	cookie       []byte
 	shares       []keyShare
+
+	noEncryptThenMAC bool
+	verifyData       []byte // of the first handshake, in a second one (RFC 5746)
 }
 
 // keyShare is our half of a key agreement of TLS 1.3.
@@ -312,11 +316,16 @@ func (h *rawHello) extensions(b *cryptobyte.Builder) {
 	if len(h.alpn) > 0 {
 		extension(b, extALPN, h.alpnList)
 	}
-	for _, id := range []uint16{extEncryptThenMAC, extExtendedMasterSecret, extSessionTicket} {
+	if !h.noEncryptThenMAC {
+		extension(b, extEncryptThenMAC, func(*cryptobyte.Builder) {})
+	}
+	for _, id := range []uint16{extExtendedMasterSecret, extSessionTicket} {
 		extension(b, id, func(*cryptobyte.Builder) {})
 	}
 	extension(b, extHeartbeat, func(b *cryptobyte.Builder) { b.AddUint8(1) })
-	extension(b, extRenegotiationInfo, func(b *cryptobyte.Builder) { b.AddUint8(0) })
+	extension(b, extRenegotiationInfo, func(b *cryptobyte.Builder) {
+		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(h.verifyData) })
+	})
 	if h.with13 {
 		h.extensions13(b)
 	}

@@ -21,11 +21,19 @@ const (
 
 // rawReader reads handshake messages from records, within the limits.
 type rawReader struct {
-	conn    net.Conn
-	keys    *rawKeys // nil while records are in the clear
-	pending []byte   // handshake bytes that are not a whole message
-	total   int
-	records int
+	conn     net.Conn
+	keys     recordKeys // nil while records are in the clear
+	next     recordKeys // those from ChangeCipherSpec on, up to TLS 1.2
+	skipData bool       // application data is no mistake
+	pending  []byte     // handshake bytes that are not a whole message
+	total    int
+	records  int
+}
+
+// recordKeys decrypt the records of the server.
+type recordKeys interface {
+	// open returns the type and the content of a record.
+	open(header, body []byte) (byte, []byte, error)
 }
 
 // message returns the next handshake message with its header.
@@ -71,19 +79,21 @@ func (r *rawReader) record() error {
 
 func (r *rawReader) take(header, body []byte) error {
 	typ := header[0]
-	if r.keys != nil && typ == recordData {
+	if r.keys != nil && (typ == recordData || r.next != nil) {
 		var err error
 		if typ, body, err = r.keys.open(header, body); err != nil {
 			return err
 		}
 	}
 	switch {
+	case typ == recordChangeCipherSpec && r.next != nil:
+		r.keys = r.next
 	case typ == recordHandshake:
 		r.pending = append(r.pending, body...)
 	case typ == recordAlert && len(body) >= 2 && !(body[0] == 1 && body[1] == 112):
 		// "unrecognized name" as a warning is how some servers shrug
 		return &RawAlert{int(body[1])}
-	case typ == recordData:
+	case typ == recordData && !r.skipData:
 		return fmt.Errorf("%w: data before the handshake", ErrNotTLS)
 	}
 	return nil
@@ -106,6 +116,7 @@ func (t *transcript) retry(suite uint16) {
 
 // serverHello is what counts of a ServerHello or HelloRetryRequest.
 type serverHello struct {
+	random               []byte
 	version              uint16
 	suite                uint16
 	compression          byte
@@ -135,7 +146,7 @@ func parseServerHello(body []byte) (*serverHello, error) {
 		return nil, malformedMessage("ServerHello")
 	}
 	retry := sha256.Sum256([]byte("HelloRetryRequest")) // the random of one, RFC 8446, 4.1.3
-	h.retry = bytes.Equal(random, retry[:])
+	h.random, h.retry = random, bytes.Equal(random, retry[:])
 	if s.Empty() {
 		return &h, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"testing"
@@ -142,6 +143,24 @@ func FuzzProbeRaw(f *testing.F) {
 	})
 }
 
+// FuzzProbeRenegotiation feeds any bytes to the client that finishes handshakes.
+func FuzzProbeRenegotiation(f *testing.F) {
+	hello := append([]byte("\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03"), make([]byte, 32)...)
+	done := "\x16\x03\x03\x00\x04\x0e\x00\x00\x00"
+	f.Add(append(append(hello, 0, 0xc0, 0x2f, 0), done...))
+	f.Add(append(append(hello, 0, 0x00, 0x9e, 0), "\x16\x03\x03\x00\x0d\x0c\x00\x00\x09\x00\x01\x17\x00\x01\x02\x00\x01\x05"+done...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		client, server := net.Pipe()
+		defer client.Close()
+		go io.Copy(io.Discard, server)
+		go func() { server.Write(data); server.Close() }()
+		r, err := tlsx.ProbeRenegotiation(t.Context(), client, tlsx.RawConfig{Versions: []uint16{tls.VersionTLS12}})
+		if (err != nil) != (r == tlsx.RenegotiationNotTried) {
+			t.Errorf("ProbeRenegotiation = %s, %v", r, err)
+		}
+	})
+}
+
 // TestScan compares a scan with what the server was told to support.
 func TestScan(t *testing.T) {
 	dir := selfSigned(t, "-newkey", "rsa:2048")
@@ -183,6 +202,9 @@ func TestScan(t *testing.T) {
 	}
 	if !slices.Contains(r.SignatureSchemes, "rsa_pss_rsae_sha256") || !slices.Contains(r.SignatureSchemes12, "rsa_pkcs1_sha256") {
 		t.Errorf("signature schemes %v, %v; want those of an RSA key", r.SignatureSchemes, r.SignatureSchemes12)
+	}
+	if r.ClientRenegotiation != tlsx.RenegotiationRefused {
+		t.Errorf("client renegotiation %s; want %s", r.ClientRenegotiation, tlsx.RenegotiationRefused)
 	}
 	if r.Compression || !r.SecureRenegotiation || !r.ExtendedMasterSecret || !r.FallbackSCSV || len(r.Chains) != 1 || r.Failures != 0 {
 		t.Errorf("got %+v", r)

@@ -35,21 +35,23 @@ type ScanResult struct {
 	Groups   []string `json:"groups"`
 	Groups12 []string `json:"groups_tls12"`
 	// SignatureSchemes are those of TLS 1.3, SignatureSchemes12 of TLS 1.2.
-	SignatureSchemes     []string   `json:"signature_schemes"`
-	SignatureSchemes12   []string   `json:"signature_schemes_tls12"`
-	ALPN                 []string   `json:"alpn"`
-	Compression          bool       `json:"compression"`
-	SecureRenegotiation  bool       `json:"secure_renegotiation"`
-	ExtendedMasterSecret bool       `json:"extended_master_secret"`
-	EncryptThenMAC       bool       `json:"encrypt_then_mac"`
-	SessionTickets       bool       `json:"session_tickets"`
-	Heartbeat            bool       `json:"heartbeat"`
-	FallbackSCSV         bool       `json:"fallback_scsv"` // refuses a needless downgrade (RFC 7507)
-	CertificateRequested bool       `json:"certificate_requested"`
-	OCSPStaple           bool       `json:"ocsp_staple"`
-	Chains               [][][]byte `json:"-"` // one for each kind of key, DER
-	Probes               int        `json:"probes"`
-	Failures             int        `json:"failures"` // questions that got no answer in time
+	SignatureSchemes    []string `json:"signature_schemes"`
+	SignatureSchemes12  []string `json:"signature_schemes_tls12"`
+	ALPN                []string `json:"alpn"`
+	Compression         bool     `json:"compression"`
+	SecureRenegotiation bool     `json:"secure_renegotiation"`
+	// ClientRenegotiation is what comes of a client's second handshake.
+	ClientRenegotiation  Renegotiation `json:"client_renegotiation"`
+	ExtendedMasterSecret bool          `json:"extended_master_secret"`
+	EncryptThenMAC       bool          `json:"encrypt_then_mac"`
+	SessionTickets       bool          `json:"session_tickets"`
+	Heartbeat            bool          `json:"heartbeat"`
+	FallbackSCSV         bool          `json:"fallback_scsv"` // refuses a needless downgrade (RFC 7507)
+	CertificateRequested bool          `json:"certificate_requested"`
+	OCSPStaple           bool          `json:"ocsp_staple"`
+	Chains               [][][]byte    `json:"-"` // one for each kind of key, DER
+	Probes               int           `json:"probes"`
+	Failures             int           `json:"failures"` // questions that got no answer in time
 }
 
 // A ScanVersion is one protocol version of a scanned server.
@@ -87,7 +89,7 @@ func Scan(ctx context.Context, cfg ScanConfig) (*ScanResult, error) {
 		cfg.ProbeTimeout = 5 * time.Second
 	}
 	s := &scanner{cfg: cfg, slots: make(chan struct{}, cfg.Parallel)}
-	s.result = ScanResult{Groups: []string{}, Groups12: []string{}, SignatureSchemes: []string{}, SignatureSchemes12: []string{}, ALPN: []string{}}
+	s.result = ScanResult{Groups: []string{}, Groups12: []string{}, SignatureSchemes: []string{}, SignatureSchemes12: []string{}, ALPN: []string{}, ClientRenegotiation: RenegotiationNotTried}
 	if err := s.reachable(ctx); err != nil {
 		return nil, err
 	}
@@ -112,31 +114,40 @@ func (s *scanner) reachable(ctx context.Context) error {
 
 // ask puts one question. Nil means no: a refusal, a closed connection, or no
 // answer, which counts as a failure.
-func (s *scanner) ask(ctx context.Context, q RawConfig) *RawResult {
+func (s *scanner) ask(ctx context.Context, q RawConfig) (r *RawResult) {
+	q.ServerName = s.cfg.ServerName
+	s.onConn(ctx, func(ctx context.Context, conn net.Conn) (err error) {
+		r, err = ProbeRaw(ctx, conn, q)
+		return err
+	})
+	return r
+}
+
+// onConn has question ask on a connection of its own, when it is its turn, and
+// counts an error that is no refusal.
+func (s *scanner) onConn(ctx context.Context, question func(context.Context, net.Conn) error) {
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()
-	q.ServerName = s.cfg.ServerName
 	s.probes.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
 	conn, err := s.cfg.Dial(ctx)
 	if err != nil {
 		s.failures.Add(1)
-		return nil
+		return
 	}
 	defer conn.Close()
-	r, err := ProbeRaw(ctx, conn, q)
-	if err != nil && !isRefusal(err) {
+	if err := question(ctx, conn); err != nil && !isRefusal(err) {
 		s.failures.Add(1)
 	}
-	return r
 }
 
-// isRefusal reports an answer that means no: an alert, or hanging up.
+// isRefusal reports an answer that means no: an alert, hanging up, or what we
+// cannot go on with.
 func isRefusal(err error) bool {
 	var alert *RawAlert
 	return errors.As(err, &alert) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, ErrNotTLS)
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, ErrNotTLS) || errors.Is(err, errors.ErrUnsupported)
 }
 
 // all runs the functions at the same time.
@@ -265,7 +276,8 @@ func (s *scanner) scanRest(ctx context.Context) {
 	if n := s.newest(); n != 0 {
 		work = append(work,
 			func() { r.Groups12 = s.scanGroups12(ctx, n) },
-			func() { r.Compression = s.scanCompression(ctx, n) })
+			func() { r.Compression = s.scanCompression(ctx, n) },
+			func() { r.ClientRenegotiation = s.scanRenegotiation(ctx, n) })
 		if n == tls.VersionTLS12 {
 			work = append(work, func() { r.SignatureSchemes12 = s.scanSchemes(ctx, n, suitesWith(kECDHE|kDHE)) })
 		}
@@ -365,6 +377,33 @@ func (s *scanner) scanCompression(ctx context.Context, version uint16) bool {
 	return r != nil && r.Compression
 }
 
+// scanRenegotiation finishes a handshake with a suite that the server takes and
+// begins another.
+func (s *scanner) scanRenegotiation(ctx context.Context, version uint16) Renegotiation {
+	q := RawConfig{ServerName: s.cfg.ServerName, Versions: []uint16{version}}
+	for _, id := range suites12() {
+		if s.takes(version, id) {
+			q.Suites = append(q.Suites, id)
+		}
+	}
+	r := RenegotiationNotTried
+	if version < tls.VersionTLS10 || len(q.Suites) == 0 {
+		return r
+	}
+	s.onConn(ctx, func(ctx context.Context, conn net.Conn) (err error) {
+		r, err = ProbeRenegotiation(ctx, conn, q)
+		return err
+	})
+	return r
+}
+
+// takes reports whether the server took a suite in a version.
+func (s *scanner) takes(version, suite uint16) bool {
+	return slices.ContainsFunc(s.result.Versions, func(v ScanVersion) bool {
+		return v.number == version && slices.ContainsFunc(v.Suites, func(c CipherSuite) bool { return c.ID == suite })
+	})
+}
+
 // scanFallback offers less than the server can, with the mark of a client that
 // fell back: the server should refuse (RFC 7507).
 func (s *scanner) scanFallback(ctx context.Context) bool {
@@ -424,27 +463,26 @@ func suitesFor(auth authSet) []uint16 {
 
 // askSSL2 sends a CLIENT-HELLO of SSL 2.0 with its seven cipher kinds and looks
 // for a SERVER-HELLO.
-func (s *scanner) askSSL2(ctx context.Context) bool {
-	s.slots <- struct{}{}
-	defer func() { <-s.slots }()
-	s.probes.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
-	defer cancel()
-	conn, err := s.cfg.Dial(ctx)
-	if err != nil {
-		s.failures.Add(1)
-		return false
-	}
-	defer conn.Close()
+func (s *scanner) askSSL2(ctx context.Context) (spoken bool) {
+	s.onConn(ctx, func(ctx context.Context, conn net.Conn) (err error) {
+		spoken, err = askSSL2(ctx, conn)
+		return err
+	})
+	return spoken
+}
+
+func askSSL2(ctx context.Context, conn net.Conn) (bool, error) {
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	hello := []byte{0x80, 46, 1, 0, 2, 0, 21, 0, 0, 0, 16,
 		1, 0, 0x80, 2, 0, 0x80, 3, 0, 0x80, 4, 0, 0x80, 5, 0, 0x80, 6, 0, 0x40, 7, 0, 0xc0}
 	hello = append(hello, "sixteen of chance"[:16]...)
 	hello[1] = byte(len(hello) - 2)
 	if _, err := conn.Write(hello); err != nil {
-		return false
+		return false, err
 	}
 	answer := make([]byte, 7)
-	_, err = io.ReadFull(conn, answer)
-	return err == nil && answer[0]&0x80 != 0 && answer[2] == 4 && answer[5] == 0 && answer[6] == 2
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return false, unexpectedEOF(err)
+	}
+	return answer[0]&0x80 != 0 && answer[2] == 4 && answer[5] == 0 && answer[6] == 2, nil
 }
