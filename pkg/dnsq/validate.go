@@ -65,6 +65,10 @@ func NewFetch(exchange ExchangeFunc, servers []Server, h Header) FetchFunc {
 
 // A ValidateConfig says how to validate. The zero value trusts the root keys
 // built in and uses the system's clock.
+//
+// Signatures with RSA (SHA-1, SHA-256, SHA-512), ECDSA (P-256, P-384), Ed25519 and
+// Ed448 are checked, digests with SHA-1, SHA-256 and SHA-384. A zone that is signed
+// with others only counts as not signed (RFC 6840 section 5.2).
 type ValidateConfig struct {
 	// Anchors are the trust anchors, DS and DNSKEY records. Nil means [RootAnchors].
 	Anchors []dns.RR

@@ -295,7 +295,7 @@ func (v *validator) algorithmKnown(a uint8) bool {
 	switch a {
 	case dns.RSASHA1, dns.RSASHA1NSEC3SHA1:
 		return !v.cfg.NoSHA1
-	case dns.RSASHA256, dns.RSASHA512, dns.ECDSAP256SHA256, dns.ECDSAP384SHA384, dns.ED25519:
+	case dns.RSASHA256, dns.RSASHA512, dns.ECDSAP256SHA256, dns.ECDSAP384SHA384, dns.ED25519, dns.ED448:
 		return true
 	}
 	return false

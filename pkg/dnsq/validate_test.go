@@ -77,6 +77,16 @@ var validateCases = []struct {
 	{"www.unkalg.test.", dns.TypeA, dnsq.Insecure, "algorithm 200", 1},
 	{"www.unkdigest.test.", dns.TypeA, dnsq.Insecure, "digest type 200", 2},
 
+	{"www.ed448.test.", dns.TypeA, dnsq.Secure, "", 0},
+	{"m.ed448.test.", dns.TypeMX, dnsq.Secure, "", 0},
+	{"a.wild.ed448.test.", dns.TypeA, dnsq.Secure, "", 0},
+	{"gone.ed448.test.", dns.TypeA, dnsq.Secure, "", 0},
+	{"www.ed448b.test.", dns.TypeA, dnsq.Bogus, "ED448 of ed448b.test. does not hold", 6},
+	{"www.ed25519.test.", dns.TypeA, dnsq.Secure, "", 0},
+	{"www.p384.test.", dns.TypeA, dnsq.Secure, "", 0},
+	{"www.rsa256.test.", dns.TypeA, dnsq.Secure, "", 0},
+	{"www.rsa512.test.", dns.TypeA, dnsq.Secure, "", 0},
+
 	{"www.expired.test.", dns.TypeA, dnsq.Bogus, "expired at 2020-02-01T00:00:00Z", 7},
 	{"gone.expired.test.", dns.TypeA, dnsq.Bogus, "expired", 7},
 	{"www.future.test.", dns.TypeA, dnsq.Bogus, "not valid before 2090-01-01T00:00:00Z", 8},

@@ -2,6 +2,7 @@ package dnsq_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -37,6 +38,7 @@ type testZone struct {
 	name     string // "" is the root
 	records  string
 	sign     []string // arguments of dnssec-signzone; nil means not signed
+	alg      string   // of the key; "" means ECDSAP256SHA256
 	delegate string   // what the parent has: "ds", "none", "foreign" (the DS of another key), or a DS record's data
 	spoil    func(signed string) string
 }
@@ -77,6 +79,14 @@ txt TXT "one" "two"
 	{name: "nods.test", delegate: "none", sign: plainSign, records: "www A 192.0.2.18\n"},
 	{name: "unsigned.test", delegate: "none", records: "www A 192.0.2.19\n"},
 	{name: "naked.test", delegate: "ds-of-test", records: "www A 192.0.2.20\n"},
+	{name: "ed448.test", alg: "ED448", delegate: "ds", sign: plainSign, records: "www A 192.0.2.23\nm MX 10 Mail\n*.wild A 192.0.2.24\n"},
+	{name: "ed448b.test", alg: "ED448", delegate: "ds", sign: plainSign, records: "www A 192.0.2.25\n", spoil: func(s string) string {
+		return strings.Replace(s, "192.0.2.25", "192.0.2.66", 1)
+	}},
+	{name: "ed25519.test", alg: "ED25519", delegate: "ds", sign: plainSign, records: "www A 192.0.2.26\n"},
+	{name: "p384.test", alg: "ECDSAP384SHA384", delegate: "ds", sign: plainSign, records: "www A 192.0.2.27\n"},
+	{name: "rsa256.test", alg: "RSASHA256", delegate: "ds", sign: plainSign, records: "www A 192.0.2.28\n"},
+	{name: "rsa512.test", alg: "RSASHA512", delegate: "ds", sign: plainSign, records: "www A 192.0.2.29\n"},
 	{name: "unkalg.test", delegate: "12345 200 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", records: "www A 192.0.2.21\n"},
 	{name: "unkdigest.test", delegate: "12345 13 200 0123456789abcdef", records: "www A 192.0.2.22\n"},
 }
@@ -184,7 +194,7 @@ func buildTree(t *testing.T) *testTree {
 	for i, z := range testZones {
 		if z.sign != nil || z.delegate == "ds-of-test" {
 			wg.Go(func() {
-				keys[i] = strings.TrimSpace(run(t, tree.dir, "dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", z.name+"."))
+				keys[i] = strings.TrimSpace(run(t, tree.dir, "dnssec-keygen", "-q", "-a", cmp.Or(z.alg, "ECDSAP256SHA256"), "-f", "KSK", z.name+"."))
 			})
 		}
 	}
