@@ -16,10 +16,11 @@ import (
 // dnsModes are the flags that make dns-query do something else with its
 // questions than ask them once.
 type dnsModes struct {
-	validate bool
-	anchor   string
-	validAt  string
-	noSHA1   bool
+	validate      bool
+	anchor        string
+	validAt       string
+	requireSecure bool
+	noSHA1        bool
 
 	trace     bool
 	rootHints string
@@ -73,6 +74,7 @@ func (m *dnsModes) check() error {
 	}{
 		{m.anchor != "", "--anchor", m.validate, "--validate"},
 		{m.validAt != "", "--at", m.validate, "--validate"},
+		{m.requireSecure, "--require-secure", m.validate, "--validate"},
 		{m.noSHA1, "--no-sha1", m.validate, "--validate"},
 		{m.rootHints != "", "--root-hints", m.trace, "--trace"},
 		{m.until != 0, "--until", len(m.expect) > 0, "--expect"},
@@ -114,23 +116,8 @@ func (o *dnsOptions) asker(q dnsQuestion) dnsAsker {
 
 // exchange sends a question as often as --repeat says (twice by default), each
 // time with the bound of --try-timeout.
-func (o *dnsOptions) exchange(ctx context.Context, srv dnsq.Server, q *dns.Msg) (m *dns.Msg, t dnsq.Timing, err error) {
-	tries, limit := o.repeat, o.tryTimeout
-	if tries <= 0 {
-		tries = 2
-	}
-	if limit <= 0 {
-		limit = dnsq.DefaultTimeout
-	}
-	for range tries {
-		tryCtx, cancel := context.WithTimeout(ctx, limit)
-		m, t, err = o.modes.client.Exchange(tryCtx, srv, q)
-		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, dnsq.ErrNoReply) {
-			break
-		}
-	}
-	return m, t, err
+func (o *dnsOptions) exchange(ctx context.Context, srv dnsq.Server, q *dns.Msg) (*dns.Msg, dnsq.Timing, error) {
+	return o.modes.client.Retry(o.repeat, o.tryTimeout)(ctx, srv, q)
 }
 
 // modeFailed is the failure of a question in a mode. What the library says about

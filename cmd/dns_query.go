@@ -61,7 +61,7 @@ down (--trace), put to several servers (--compare, --expect), asked for whole zo
 		statusLine{statusUnreachable, ""},
 		statusLine{statusBroken, "connection broken, or a zone transfer not complete"},
 		statusLine{statusHandshake, "TLS or QUIC handshake failed"},
-		statusLine{statusExpectation, "--expect is not met, or servers disagree (--compare)"},
+		statusLine{statusExpectation, "--expect is not met, servers disagree (--compare), or --require-secure is not met"},
 		statusLine{statusVerify, "the certificate of the server does not verify, or DNSSEC says bogus"},
 		statusLine{statusServer, "the server answered SERVFAIL, REFUSED, NOTIMP, FORMERR, ..."},
 		statusLine{statusProtocol, "only malformed or forged replies came"},

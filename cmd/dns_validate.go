@@ -15,6 +15,7 @@ func (m *dnsModes) validateFlags(f *pflag.FlagSet) {
 	f.BoolVar(&m.validate, "validate", false, "check the signatures from a trust anchor down, and say why an answer is bogus (status 13) or insecure")
 	f.StringVar(&m.anchor, "anchor", "", "trust the DS and DNSKEY records in `FILE` in place of the root keys built in")
 	f.StringVar(&m.validAt, "at", "", "validate as if it were `TIME` (RFC 3339, YYYY-MM-DD or seconds since 1970)")
+	f.BoolVar(&m.requireSecure, "require-secure", false, "fail when the answer is only insecure: provably not signed (status 11)")
 	f.BoolVar(&m.noSHA1, "no-sha1", false, "take signatures and digests made with SHA-1 for none")
 }
 
@@ -33,7 +34,9 @@ func (o *dnsOptions) askValidate(ctx context.Context, e *env, r *dnsq.Resolver, 
 		err = modeFailed(q, err)
 		return firstError(o.emitFailure(e, q, err), err)
 	}
-	err = v.Err()
+	if err = v.Err(); o.modes.requireSecure {
+		err = v.DemandSecure()
+	}
 	if err == nil && (v.Rcode == "NXDOMAIN" || !hasType(v.Answers, v.Type)) {
 		err = &dnsq.ReplyError{Name: v.Name, Type: v.Type, Rcode: v.Rcode}
 	}
@@ -46,6 +49,9 @@ func (o *dnsOptions) askValidate(ctx context.Context, e *env, r *dnsq.Resolver, 
 // validationFailed adds what may be the cause when DNSSEC records are missing.
 func validationFailed(q dnsQuestion, v *dnsq.Validation, err error) *failure {
 	f := modeFailed(q, err)
+	if errors.Is(err, dnsq.ErrNoReply) {
+		f.hint("DNSSEC needs EDNS, which some servers drop: see whether it answers without --validate, or ask another one: @SERVER")
+	}
 	if v.EDEName == "RRSIGs Missing" || v.EDEName == "NSEC Missing" || v.EDEName == "DNSKEY Missing" {
 		f.hint("a server that does not hand on DNSSEC records looks the same; ask another one: @SERVER")
 	}
@@ -121,7 +127,7 @@ func dnsModeStatus(err error) status {
 	switch {
 	case errors.Is(err, dnsq.ErrBogus), errors.Is(err, dnsq.ErrNoAnchor):
 		return statusVerify
-	case errors.Is(err, dnsq.ErrDisagree), errors.Is(err, dnsq.ErrExpectation):
+	case errors.Is(err, dnsq.ErrDisagree), errors.Is(err, dnsq.ErrExpectation), errors.Is(err, dnsq.ErrInsecure):
 		return statusExpectation
 	case errors.Is(err, dnsq.ErrIncomplete) && !errors.As(err, new(*timeoutError)):
 		return statusBroken
@@ -137,6 +143,7 @@ func dnsModeKind(err error) string {
 	}{
 		{dnsq.ErrBogus, "dnssec-bogus"},
 		{dnsq.ErrIndeterminate, "dnssec-indeterminate"},
+		{dnsq.ErrInsecure, "dnssec-insecure"},
 		{dnsq.ErrDisagree, "servers-disagree"},
 		{dnsq.ErrExpectation, "expectation"},
 		{dnsq.ErrIncomplete, "transfer-incomplete"},

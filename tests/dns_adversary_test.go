@@ -62,11 +62,12 @@ func TestDNSAdversaryModes(t *testing.T) {
 			for _, mode := range []struct {
 				flags []string
 				good  bool // status 0 can be right
+				must  bool // and nothing else
 			}{
-				{[]string{"@" + addr, "--compare"}, true}, // the same server twice may well agree
-				{[]string{"--expect", dnstest.HonestAddr}, b.Want == dnstest.Answered},
-				{[]string{"--expect", dnstest.ForgedAddr}, false},
-				{[]string{"--validate"}, false}, // it has no signatures
+				{[]string{"@" + addr, "--compare"}, true, b.Want == dnstest.Answered}, // the same server twice may well agree
+				{[]string{"--expect", dnstest.HonestAddr}, b.Want == dnstest.Answered, b.Want == dnstest.Answered},
+				{[]string{"--expect", dnstest.ForgedAddr}, false, false},
+				{[]string{"--validate"}, false, false}, // it has no signatures
 			} {
 				args := append([]string{"dns-query", "@" + addr, "www.example", "--repeat", "2", "--try-timeout", "0.3"}, mode.flags...)
 				start := time.Now()
@@ -80,6 +81,9 @@ func TestDNSAdversaryModes(t *testing.T) {
 				}
 				if err == nil && !mode.good {
 					t.Errorf("%q: status 0\n%s", mode.flags, out)
+				}
+				if err != nil && mode.must {
+					t.Errorf("%q: %v\n%s", mode.flags, err, out)
 				}
 			}
 		})

@@ -74,7 +74,7 @@ func listenBoth() (pc net.PacketConn, l net.Listener, err error) {
 }
 
 // dnsScriptServer answers from dnsRecords. The first labels servfail, refused,
-// silent, forged and truncated misbehave as they say; slow takes 300 ms.
+// silent, dropsedns, forged and truncated misbehave as they say; slow takes 300 ms.
 func dnsScriptServer() (dns.HandlerFunc, error) {
 	var records []dns.RR
 	zp := dns.NewZoneParser(strings.NewReader(dnsRecords), ".", "")
@@ -94,6 +94,11 @@ func dnsScriptServer() (dns.HandlerFunc, error) {
 			m.Rcode, m.Ns = dns.RcodeRefused, nil
 		case "silent":
 			return
+		case "dropsedns":
+			if q.IsEdns0() != nil {
+				return
+			}
+			m.Rcode, m.Answer, m.Ns = 0, []dns.RR{record(q.Question[0].Name + " 60 IN A 192.0.2.6")}, nil
 		case "slow":
 			time.Sleep(300 * time.Millisecond)
 			if q.Question[0].Name != "slow.example." {

@@ -109,6 +109,9 @@ func (c *Client) Exchange(ctx context.Context, server Server, q *dns.Msg) (*dns.
 	var t Timing
 	m, err := c.exchange(tryCtx, server, q, &t)
 	t.Total = time.Since(start)
+	if q.IsEdns0() != nil && !c.state(server).without(q) {
+		c.learnEDNS(server, err)
+	}
 	if err == nil {
 		return m, t, nil
 	}
@@ -130,7 +133,7 @@ func isTimeout(err error) bool {
 // exchange asks as often as the replies demand, at most four times.
 func (c *Client) exchange(ctx context.Context, server Server, q *dns.Msg, t *Timing) (*dns.Msg, error) {
 	via := server.transport()
-	if c.state(server).noEDNS && !c.KeepEDNS {
+	if !c.KeepEDNS && c.state(server).without(q) {
 		q = withoutEDNS(q)
 	}
 	forged := false
@@ -154,7 +157,7 @@ func (c *Client) exchange(ctx context.Context, server Server, q *dns.Msg, t *Tim
 				via = TCP
 			}
 		case ednsUnknown(q, m) && !c.KeepEDNS:
-			c.forgetEDNS(server)
+			c.update(server, func(s *serverState) { s.noEDNS = true })
 			q = withoutEDNS(q)
 		default:
 			return m, nil
@@ -193,6 +196,9 @@ func (c *Client) once(ctx context.Context, server Server, via Transport, q *dns.
 	t.Received++
 	t.Transport = via
 	c.learnCookie(server, m)
+	if q.IsEdns0() == nil {
+		c.update(server, func(s *serverState) { s.dropsEDNS = s.dropsEDNS || s.silent && !s.takesEDNS })
+	}
 	if c.RandomCase && len(q.Question) == 1 {
 		restoreCase(m, q.Question[0].Name)
 	}
@@ -265,10 +271,55 @@ func (c *Client) stateLocked(server Server) *serverState {
 	return s
 }
 
-func (c *Client) forgetEDNS(server Server) {
+// update changes what is known about server.
+func (c *Client) update(server Server, change func(*serverState)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stateLocked(server).noEDNS = true
+	change(c.stateLocked(server))
+}
+
+// learnEDNS notes how server took a question with EDNS, which ended with err.
+func (c *Client) learnEDNS(server Server, err error) {
+	c.update(server, func(s *serverState) {
+		s.takesEDNS = s.takesEDNS || err == nil
+		s.silent = err != nil && isTimeout(err) && !errors.Is(err, ErrInvalidReply)
+	})
+}
+
+// Retry makes an ExchangeFunc that asks again while no reply comes: tries times in
+// all, zero means twice, each within limit, zero means 5 seconds. Some servers and
+// firewalls drop questions with EDNS: the last try goes without, unless the server
+// has answered such a question before or the question asks for DNSSEC records,
+// which only EDNS can ask for. A server found to drop them is asked without from
+// then on.
+func (c *Client) Retry(tries int, limit time.Duration) ExchangeFunc {
+	if tries <= 0 {
+		tries = 2
+	}
+	if limit <= 0 {
+		limit = defaultTimeout
+	}
+	return func(ctx context.Context, server Server, q *dns.Msg) (m *dns.Msg, total Timing, err error) {
+		for n := range tries {
+			try := q
+			if last := n > 0 && n == tries-1; last && !c.KeepEDNS && !wantsDNSSEC(q) && !c.state(server).takesEDNS {
+				try = withoutEDNS(q)
+			}
+			var t Timing
+			m, t, err = c.exchangeWithin(ctx, limit, server, try)
+			t.Sent, t.Invalid = total.Sent+t.Sent, total.Invalid+t.Invalid
+			if total = t; err == nil || ctx.Err() != nil || !errors.Is(err, ErrNoReply) {
+				break
+			}
+		}
+		return m, total, err
+	}
+}
+
+func (c *Client) exchangeWithin(ctx context.Context, limit time.Duration, server Server, q *dns.Msg) (*dns.Msg, Timing, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return c.Exchange(ctx, server, q)
 }
 
 // learnCookie remembers the server cookie in m. That it belongs to our client

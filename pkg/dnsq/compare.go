@@ -101,7 +101,7 @@ func askOne(ctx context.Context, name string, qtype uint16, srv Server, exchange
 	}
 	a := ServerAnswer{Server: srv, Name: srv.ServerName, Records: []string{}, Answers: []RR{}, Flags: []string{}, Group: -1, Timing: t}
 	if err != nil {
-		a.err, a.Error = err, reasonText(err)
+		a.err, a.Error = err, err.Error()
 		return a
 	}
 	a.Response = NewResponse(m, srv, t)

@@ -15,8 +15,23 @@ const clientCookieLen = 16 // hexadecimal digits of 8 octets (RFC 7873 section 4
 // serverState is what a client remembers about a server.
 type serverState struct {
 	noEDNS       bool   // answers FORMERR to queries with an OPT record
+	takesEDNS    bool   // has replied to a query with one
+	silent       bool   // the last query with one got no reply
+	dropsEDNS    bool   // never replied to one, but to a query without
 	clientCookie string // hexadecimal
 	serverCookie string // hexadecimal, empty until the server gave one
+}
+
+// without reports whether q has to do without its OPT record. That a server drops
+// such questions is a guess: what asks for DNSSEC records is not changed by it.
+func (s serverState) without(q *dns.Msg) bool {
+	return s.noEDNS || s.dropsEDNS && !wantsDNSSEC(q)
+}
+
+// wantsDNSSEC reports whether q asks for DNSSEC records (RFC 3225).
+func wantsDNSSEC(q *dns.Msg) bool {
+	opt := q.IsEdns0()
+	return opt != nil && opt.Do()
 }
 
 // addCookie puts the cookie option into the OPT record of m and returns the

@@ -102,28 +102,24 @@ type ServerFailedError struct {
 	Err    error
 }
 
-func (e *ServerFailedError) Error() string { return e.Server.String() + ": " + e.Err.Error() }
+func (e *ServerFailedError) Error() string { return e.Server.String() + ": " + reasonText(e.Err) }
 
 // Unwrap returns the cause.
 func (e *ServerFailedError) Unwrap() error { return e.Err }
 
 // reasonText is the text of err without the addresses and names of system calls
-// that the net package puts before its causes.
+// that the net package puts before its causes: the server is told beside it.
 func reasonText(err error) string {
 	var (
-		failed *ServerFailedError
-		op     *net.OpError
-		sys    *os.SyscallError
+		op  *net.OpError
+		sys *os.SyscallError
 	)
-	if !errors.As(err, &op) {
-		return err.Error()
+	text := err.Error()
+	switch {
+	case !errors.As(err, &op):
+		return text
+	case errors.As(op.Err, &sys):
+		return strings.Replace(text, op.Error(), sys.Err.Error(), 1)
 	}
-	text := op.Err.Error()
-	if errors.As(op.Err, &sys) {
-		text = sys.Err.Error()
-	}
-	if errors.As(err, &failed) {
-		text = failed.Server.String() + ": " + text
-	}
-	return text
+	return strings.Replace(text, op.Error(), op.Err.Error(), 1)
 }

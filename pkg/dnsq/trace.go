@@ -297,7 +297,7 @@ func (t *tracer) ask(zone, nsName string, addr netip.Addr, name string, qtype ui
 	step := TraceStep{Number: len(t.out.Steps) + 1, Depth: depth, Zone: zone, ServerName: nsName, Server: srv,
 		Question: Question{name, TypeName(qtype), "IN"}, Timing: timing, Nameservers: []string{}, Glue: []string{}, Answers: []RR{}}
 	if err != nil {
-		step.Kind, step.Error = StepError, reasonText(err)
+		step.Kind, step.Error = StepError, err.Error()
 	} else {
 		err = t.classify(&step, m, name, qtype)
 	}

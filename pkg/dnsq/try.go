@@ -76,10 +76,10 @@ func (r *Resolver) ask(ctx context.Context, q *dns.Msg, servers []Server, o Opti
 		if a.out[n] {
 			continue
 		}
-		// Some servers and firewalls drop queries with an OPT record: the last
-		// try of a silent list does without.
+		// Some servers and firewalls drop queries with an OPT record: of a silent
+		// list every other try from the third on, and the last, does without.
 		a.tries++
-		plain := a.tries == repeat && repeat > 1 && a.silent()
+		plain := repeat > 1 && (a.tries == repeat || a.tries > 2 && a.tries%2 == 1) && a.silent()
 		if rep, err := a.try(ctx, n, plain, o); rep != nil || err != nil {
 			return rep, err
 		}

@@ -29,6 +29,10 @@ var (
 	// [Indeterminate].
 	ErrIndeterminate = errors.New("DNSSEC indeterminate")
 
+	// ErrInsecure is wrapped by the errors of [Validation.DemandSecure] about
+	// validations that end with [Insecure].
+	ErrInsecure = errors.New("DNSSEC insecure")
+
 	// ErrNoAnchor is wrapped when there is no trust anchor at or above a name.
 	ErrNoAnchor = errors.New("no trust anchor")
 )
@@ -139,6 +143,15 @@ func (v *Validation) Err() error {
 		return &verdictError{ErrIndeterminate, v}
 	}
 	return nil
+}
+
+// DemandSecure is nil only when the verdict is secure: for an insecure one it
+// wraps [ErrInsecure], for the others it is Err.
+func (v *Validation) DemandSecure() error {
+	if v.Verdict == Insecure {
+		return &verdictError{ErrInsecure, v}
+	}
+	return v.Err()
 }
 
 // A verdictError is the error of a validation.
@@ -295,11 +308,11 @@ func (v *validator) fetch(name string, qtype uint16) (*dns.Msg, *fault) {
 	}
 	m, err := v.ask(v.ctx, name, qtype)
 	if err != nil {
-		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), reasonText(err)).about(name, qtype)
+		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), err).about(name, qtype)
 	}
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		err := &ReplyError{Name: name, Type: TypeName(qtype), Rcode: RcodeName(m.Rcode)}
-		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), reasonText(err)).about(name, qtype)
+		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), err).about(name, qtype)
 	}
 	return m, nil
 }
