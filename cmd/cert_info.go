@@ -17,7 +17,6 @@ type certInfoOptions struct {
 	dial     dialFlags
 	password identityFlags
 
-	short  bool
 	pem    bool
 	tree   bool
 	leaf   bool
@@ -97,7 +96,6 @@ func (o *certInfoOptions) addShow(c *cobra.Command) {
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.verify, "verify", false, "judge the chain; status 13 when it is bad")
 		durationVar(f, &o.expiresWithin, "expires-within", 0, "fail with status 11 if a certificate expires within `DURATION` (30d)")
-		f.BoolVar(&o.short, "short", false, "print one line an object (the same as --format short)")
 		f.BoolVar(&o.tree, "tree", false, "draw how the certificates hang together")
 		f.BoolVar(&o.pem, "pem", false, "print the objects as PEM")
 		f.BoolVar(&o.leaf, "leaf", false, "show the first certificate only")
@@ -156,9 +154,6 @@ func runCertInfo(ctx context.Context, e *env, o *certInfoOptions, args []string)
 		return usagef("unexpected argument %q", args[0])
 	case o.rehash != "":
 		return runRehash(e, o.rehash)
-	}
-	if o.short && e.format == "text" {
-		e.format = "short"
 	}
 	s, err := newCertSession(e, o)
 	if err != nil {

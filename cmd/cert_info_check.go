@@ -84,13 +84,32 @@ func (s *certSession) checkExpiry(r *certResult) {
 }
 
 func daysText(days *int) string {
-	switch {
-	case days == nil:
+	if days == nil {
 		return "unknown time"
-	case *days == 1:
-		return "1 day"
 	}
-	return fmt.Sprintf("%d days", *days)
+	return plural(*days, "day")
+}
+
+// wholeDays are the full days of d, rounded down: what has ended an hour ago has
+// -1 days left.
+func wholeDays(d time.Duration) int {
+	const day = 24 * time.Hour
+	days := int(d / day)
+	if d%day < 0 {
+		days--
+	}
+	return days
+}
+
+// leftText says how long something is still valid that has days left.
+func leftText(days int) string {
+	switch {
+	case days >= 0:
+		return plural(days, "day") + " left"
+	case days == -1:
+		return "expired less than a day ago"
+	}
+	return "expired " + plural(-days-1, "day") + " ago"
 }
 
 // checkLeaf tests what concerns the first certificate.

@@ -399,12 +399,7 @@ func (s *certSession) daysLeft(t time.Time) *int {
 	if t.IsZero() {
 		return nil
 	}
-	const day = 24 * time.Hour
-	left := t.Sub(s.now)
-	days := int(left / day)
-	if left < 0 && left%day != 0 {
-		days--
-	}
+	days := wholeDays(t.Sub(s.now))
 	return &days
 }
 

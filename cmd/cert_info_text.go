@@ -228,11 +228,11 @@ func (s *certSession) leftText(w *certWriter, days *int) string {
 	case days == nil:
 		return ""
 	case *days < 0:
-		return w.p.red(fmt.Sprintf(" (expired %d days ago)", -*days-1))
+		return w.p.red(" (" + leftText(*days) + ")")
 	case *days < 30:
-		return w.p.yellow(" (" + daysText(days) + " left)")
+		return w.p.yellow(" (" + leftText(*days) + ")")
 	}
-	return " (" + daysText(days) + " left)"
+	return " (" + leftText(*days) + ")"
 }
 
 func altNames(names []tlsx.GeneralName) []string {

@@ -24,6 +24,7 @@ values. For bash the package bash-completion must be installed.`,
 	c.RunE = e.run(func(_ context.Context, args []string) error {
 		return WriteCompletion(c.Root(), args[0], e.out)
 	})
+	setAnnotation(c, annotAboutConfig, "completion")
 	return exits(c, statusLine{statusLocalIO, ""})
 }
 

@@ -17,15 +17,40 @@ import (
 
 // origins says where each setting of the running command came from; a flag that
 // is not in it has its default.
-type origins map[string]string
+type origins map[string]origin
+
+// An origin is a place where a setting stood.
+type origin struct {
+	place source
+	text  string // "flag", "$VARIABLE", or file and section
+}
+
+// A source is a kind of origin. A lesser one wins over a greater.
+type source int
+
+const (
+	fromFlag source = iota
+	fromOwnVariable
+	fromVariable
+	fromProfileSection
+	fromProfileDefaults
+	fromSection
+	fromDefaults
+)
+
+// general reports whether the setting stands where it is for all commands, also
+// those for which it has no meaning.
+func (o origin) general() bool {
+	return o.place == fromVariable || o.place == fromProfileDefaults || o.place == fromDefaults
+}
 
 const (
 	sectionDefaults = "defaults"
 	sectionProfiles = "profiles"
 	annotSecret     = "brio_secret"
 
-	// annotAboutConfig marks commands to which --config names a file that need
-	// not exist yet, or be right.
+	// annotAboutConfig marks commands that need no configuration file: it may be
+	// missing or wrong, and they help to write it.
 	annotAboutConfig = "brio_about_config"
 )
 
@@ -58,8 +83,8 @@ func (e *env) applyConfig(c *cobra.Command) error {
 	var first error
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Changed {
-			if e.origins[f.Name] == "" {
-				e.origins[f.Name] = "flag"
+			if _, known := e.origins[f.Name]; !known {
+				e.origins[f.Name] = origin{fromFlag, "flag"}
 			}
 			return
 		}
@@ -72,20 +97,21 @@ func (e *env) applyConfig(c *cobra.Command) error {
 
 // applySetting sets f from the first source that has it.
 func (e *env) applySetting(c *cobra.Command, f *pflag.Flag, environ map[string]string, file *configFile) error {
-	for _, name := range environNames(c, f.Name) {
+	names := environNames(c, f.Name)
+	for i, name := range names {
 		if v := environ[name]; v != "" {
-			e.origins[f.Name] = "$" + name
+			e.origins[f.Name] = origin{fromVariable - source(len(names)-1-i), "$" + name}
 			return setFlag(c, f, v, "$"+name)
 		}
 	}
 	if file == nil {
 		return nil
 	}
-	v, where, ok := file.lookup(sectionOf(c), e.profile, f.Name)
+	v, where, place, ok := file.lookup(sectionOf(c), e.profile, f.Name)
 	if !ok {
 		return nil
 	}
-	e.origins[f.Name] = file.path + " " + where
+	e.origins[f.Name] = origin{place, file.path + " " + where}
 	return setFlag(c, f, v, file.path+": "+where+"."+f.Name)
 }
 
@@ -268,18 +294,18 @@ func sectionsOf(path, where string, raw any) (map[string]settings, error) {
 }
 
 // lookup finds the value of a flag and the section it stands in.
-func (c *configFile) lookup(section, profile, flag string) (v any, where string, ok bool) {
-	for _, s := range []string{section, sectionDefaults} {
+func (c *configFile) lookup(section, profile, flag string) (v any, where string, place source, ok bool) {
+	for i, s := range []string{section, sectionDefaults} {
 		if v, ok := c.profiles[profile][s][flag]; ok {
-			return v, sectionProfiles + "." + profile + "." + s, true
+			return v, sectionProfiles + "." + profile + "." + s, fromProfileSection + source(i), true
 		}
 	}
-	for _, s := range []string{section, sectionDefaults} {
+	for i, s := range []string{section, sectionDefaults} {
 		if v, ok := c.sections[s][flag]; ok {
-			return v, s, true
+			return v, s, fromSection + source(i), true
 		}
 	}
-	return nil, "", false
+	return nil, "", 0, false
 }
 
 // check refuses sections, settings and a profile that do not exist.

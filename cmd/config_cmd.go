@@ -16,7 +16,7 @@ import (
 
 func newConfigCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "config",
+		Use:   "config COMMAND",
 		Short: "show settings and where they come from",
 		Example: `  brio config show version
   brio config show --json version
@@ -78,6 +78,9 @@ func runConfigShow(e *env, root *cobra.Command, args []string) error {
 		}
 		list.Settings = append(list.Settings, s...)
 	}
+	if len(list.Settings) == 0 {
+		e.note("no file and no variable changes a setting; all of a command: brio config show COMMAND")
+	}
 	return emit(e, list, e.writeSettings)
 }
 
@@ -108,7 +111,7 @@ func (e *env) settingsOf(c *cobra.Command, all bool) ([]setting, error) {
 	}
 	list := []setting{}
 	target.Flags().VisitAll(func(f *pflag.Flag) {
-		from := probe.origins[f.Name]
+		from := probe.origins[f.Name].text
 		if !isSetting(f) || from == "" && !all {
 			return
 		}
@@ -125,6 +128,9 @@ func (e *env) settingsOf(c *cobra.Command, all bool) ([]setting, error) {
 }
 
 func (e *env) writeSettings(w io.Writer, l settingList) error {
+	if len(l.Settings) == 0 {
+		return nil
+	}
 	rows := [][]string{{"COMMAND", "SETTING", "VALUE", "FROM"}}
 	for _, s := range l.Settings {
 		rows = append(rows, []string{s.Command, s.Setting, s.Value, s.From})

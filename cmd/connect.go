@@ -152,8 +152,8 @@ func (o *connectOptions) check(e *env, command []string) error {
 		return usagef("a command after -- is for --wait; to give a command the connection use --exec")
 	case o.execFD && !o.child.given():
 		return usagef("--exec-fd needs --exec or --sh")
-	case e.format != "text" && !o.probe && o.count == 0:
-		return usagef("stdout carries the data here, and has no format %s", e.format).hint("what happens is told with: --events json")
+	case !o.probe && o.count == 0:
+		return e.textOnly("what happens is told with: --events json")
 	}
 	return nil
 }

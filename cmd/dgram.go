@@ -25,7 +25,7 @@ const maxDatagram = 128 << 10
 
 func newDgramCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "dgram",
+		Use:   "dgram COMMAND",
 		Short: "send and receive datagrams: UDP and UNIX, broadcast, multicast",
 		Long: `Sends, receives and answers datagrams. ADDR is host:port, or unix:/path or
 unix:@name for UNIX datagram sockets. A datagram stays a datagram: what is sent as

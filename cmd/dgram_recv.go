@@ -102,7 +102,7 @@ func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*so
 }
 
 func runDgramRecv(ctx context.Context, e *env, o *dgramRecvOptions, args []string) error {
-	if o.output != "" && e.format != "text" {
+	if o.output != "" && e.format != "text" && !e.dropGeneralFormat() {
 		return usagef("--output is for the data; results of --format %s go to stdout", e.format)
 	}
 	out, err := e.openSink(o.output)

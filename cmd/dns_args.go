@@ -93,7 +93,14 @@ func (w *dnsWords) add(a string, search bool) error {
 		return nil
 	}
 	if strings.HasPrefix(a, "+") {
-		return usagef("%s is an option of dig", a).hint("see the flags: brio dns-query --help")
+		f := usagef("%s is an option of dig", a)
+		if own := digOption(a); own != "" {
+			return f.hint("here it is: %s", own)
+		}
+		if a == "+noall" || a == "+answer" || a == "+all" {
+			return f.hint("the answers alone are shown without it; --full shows all sections")
+		}
+		return f.hint("see the flags: brio dns-query --help")
 	}
 	if qtype, ok := parseType(a); ok {
 		w.types = append(w.types, qtype)

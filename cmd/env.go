@@ -84,26 +84,14 @@ func (e *env) prepare(c *cobra.Command) error {
 	if err := e.applyConfig(c); err != nil {
 		return err
 	}
+	if err := refuseSingleDash(e, c); err != nil {
+		return err
+	}
+	e.strongestFormat()
 	if err := e.spellFormat(); err != nil {
 		return err
 	}
 	return e.checkFormat(c)
-}
-
-// spellFormat makes --json and --short what they are short for.
-func (e *env) spellFormat() error {
-	for _, s := range []struct {
-		given bool
-		name  string
-	}{{e.json, "json"}, {e.short, "short"}} {
-		if s.given && e.format != "text" && e.format != s.name {
-			return usagef("--%s and --format %s exclude each other", s.name, e.format)
-		}
-		if s.given {
-			e.format = s.name
-		}
-	}
-	return nil
 }
 
 // withTimeout bounds ctx by --timeout.

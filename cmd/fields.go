@@ -100,13 +100,37 @@ func (e *env) writeField(doc []byte) error {
 	}
 	n, ok := root.at(e.get)
 	if !ok {
-		return failf(statusExpectation, "no-such-field", "the result has no field %q", e.get).
-			hint("its fields are: %s", strings.Join(root.keys, ", "))
+		return noField(root, e.get)
 	}
 	if n.nodes == nil && n.list {
 		return nil
 	}
 	return e.printLines(n.text())
+}
+
+// noField says what there is where the path ends to lead to something.
+func noField(root node, path string) error {
+	f := failf(statusExpectation, "no-such-field", "the result has no field %q", path)
+	found, n := "", root
+	for part := range strings.SplitSeq(strings.TrimPrefix(path, "."), ".") {
+		next, ok := n.at(part)
+		if !ok || part == "" {
+			break
+		}
+		found, n = strings.TrimPrefix(found+"."+part, "."), next
+	}
+	if found == "" {
+		found = "the result"
+	}
+	switch {
+	case n.list && len(n.nodes) == 0:
+		return f.hint("%s is an empty list", found)
+	case n.list:
+		return f.hint("%s is a list with the elements 0 to %d", found, len(n.nodes)-1)
+	case n.keys == nil:
+		return f.hint("%s has no fields", found)
+	}
+	return f.hint("the fields of %s are: %s", found, strings.Join(n.keys, ", "))
 }
 
 func (e *env) printLines(text string) error {

@@ -74,18 +74,39 @@ type helpPage struct {
 	b     strings.Builder
 	p     painter
 	width int
+	terse bool // one line a flag: what else there is to say, --help says
 }
 
 func (h *helpPage) title(c *cobra.Command) {
-	fmt.Fprintf(&h.b, "%s - %s\n", h.p.bold(c.CommandPath()), c.Short)
+	lines := wrap(c.CommandPath()+" - "+c.Short, h.width)
+	name, rest := c.CommandPath(), strings.TrimPrefix(lines[0], c.CommandPath())
+	fmt.Fprintf(&h.b, "%s%s\n", h.p.bold(name), rest)
+	for _, l := range lines[1:] {
+		fmt.Fprintf(&h.b, "  %s\n", l)
+	}
 }
 
 func (h *helpPage) head(s string) { fmt.Fprintf(&h.b, "\n%s\n", h.p.bold(s)) }
 
+// usage shows the flags before a "--": behind it they are another command's.
 func (h *helpPage) usage(c *cobra.Command) {
 	h.head("Usage")
-	for line := range strings.SplitSeq(c.UseLine(), "\n") {
-		fmt.Fprintf(&h.b, "  %s\n", line)
+	own, other, _ := strings.Cut(c.Use, " [--")
+	if c.HasParent() {
+		own = c.Parent().CommandPath() + " " + own
+	}
+	if other != "" {
+		other = " [--" + other
+	}
+	fmt.Fprintf(&h.b, "  %s [flags]%s\n", own, other)
+}
+
+// listed shows a name and its text, which may take several lines.
+func (h *helpPage) listed(name, text string, column int) {
+	left := "  " + name
+	for _, line := range wrap(text, max(h.width-column, 30)) {
+		fmt.Fprintf(&h.b, "%-*s %s\n", column-1, left, line)
+		left = ""
 	}
 }
 
@@ -122,7 +143,7 @@ func (h *helpPage) root(c *cobra.Command, full bool) {
 		{"brio completion SHELL", "tab completion for bash, zsh, fish, powershell"},
 	}
 	for _, r := range rows {
-		fmt.Fprintf(&h.b, "  %-23s %s\n", r[0], r[1])
+		h.listed(r[0], r[1], 26)
 	}
 }
 
@@ -151,26 +172,38 @@ func (h *helpPage) commandLines(c *cobra.Command) {
 				h.head(g.Title)
 				shown = true
 			}
-			fmt.Fprintf(&h.b, "  %-13s %s\n", sub.Name(), sub.Short)
+			h.listed(sub.Name(), sub.Short, 16)
 		}
 	}
 }
 
+// screen is how many lines the short page of a command has at most, unless its
+// flags alone need more: a terminal of 24 lines and the prompt.
+const screen = 23
+
+// short leaves out examples, of which it shows three at least, to fit the screen.
 func (h *helpPage) short(c *cobra.Command) {
-	h.title(c)
-	h.usage(c)
-	h.examples(c, 6)
-	h.subcommands(c)
-	groups := flagGroups(c)
-	if len(groups) > 0 {
+	top := &helpPage{p: h.p, width: h.width}
+	top.title(c)
+	top.usage(c)
+	bottom := &helpPage{p: h.p, width: h.width, terse: true}
+	bottom.subcommands(c)
+	if groups := flagGroups(c); len(groups) > 0 {
 		name := groupCommon
 		if !slices.Contains(groups, groupCommon) {
 			name = groups[0]
 		}
-		h.flags(name+" flags", c.Flags(), name)
+		bottom.flags(name+" flags", c.Flags(), name)
 	}
-	fmt.Fprintf(&h.b, "\n%s --help shows all %d flags and the exit statuses; brio help addresses; man %s\n",
-		c.CommandPath(), countFlags(c), strings.ReplaceAll(c.CommandPath(), " ", "-"))
+	path := c.CommandPath()
+	more := fmt.Sprintf("All %d flags and the exit statuses: %s --help, man %s", countFlags(c), path, strings.ReplaceAll(path, " ", "-"))
+	for i, l := range wrap(more, h.width) {
+		fmt.Fprintf(&bottom.b, "%s%s\n", []string{"\n", "  "}[min(i, 1)], l)
+	}
+	used := strings.Count(top.b.String()+bottom.b.String(), "\n") + 2 // the heading of the examples
+	h.b.WriteString(top.b.String())
+	h.examples(c, max(3, screen-used))
+	h.b.WriteString(bottom.b.String())
 }
 
 func (h *helpPage) full(c *cobra.Command) {
@@ -199,7 +232,7 @@ func (h *helpPage) subcommands(c *cobra.Command) {
 	h.head("Commands")
 	for _, sub := range c.Commands() {
 		if !sub.Hidden {
-			fmt.Fprintf(&h.b, "  %-13s %s\n", sub.Name(), sub.Short)
+			h.listed(sub.Name(), sub.Short, 16)
 		}
 	}
 }
@@ -233,6 +266,10 @@ func (h *helpPage) flag(f *pflag.Flag) {
 	if value != "" {
 		left += " " + value
 	}
+	if h.terse {
+		fmt.Fprintf(&h.b, "%-*s %s\n", flagColumn-1, left, firstClause(text, h.width-max(flagColumn, len(left)+1)))
+		return
+	}
 	if d := flagDefault(f); d != "" {
 		text += " (default " + d + ")"
 	}
@@ -246,6 +283,22 @@ func (h *helpPage) flag(f *pflag.Flag) {
 		}
 		fmt.Fprintf(&h.b, "%-*s%s\n", flagColumn, left, line)
 	}
+}
+
+// firstClause is text when it fits into width columns, else as much of it as
+// does, up to the end of a clause if that says enough.
+func firstClause(text string, width int) string {
+	if len(text) <= width {
+		return text
+	}
+	most := 0
+	for _, end := range []string{"; ", " (", ": ", ", "} {
+		most = max(most, strings.LastIndex(text[:width], end))
+	}
+	if most > 20 && !strings.HasPrefix(text, "with --") {
+		return text[:most]
+	}
+	return wrap(text, max(width-4, 20))[0] + " ..."
 }
 
 // flagUsage is the value's name in capitals ("" of a boolean) and the text.

@@ -7,58 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/brio-net/brio/pkg/socket"
 )
-
-// answers declares that c prints results with emit: it may be asked for JSON
-// and sh, and for the further formats named.
-func answers(c *cobra.Command, formats ...string) *cobra.Command {
-	setAnnotation(c, annotFormats, strings.Join(append([]string{"text", "json", "sh"}, formats...), " "))
-	return c
-}
-
-// pipesData declares that stdout of c carries a peer's bytes, which no format
-// can change.
-func pipesData(c *cobra.Command) *cobra.Command {
-	setAnnotation(c, annotFormats, "text")
-	return c
-}
-
-const annotFormats = "brio_formats"
-
-func setAnnotation(c *cobra.Command, key, value string) {
-	if c.Annotations == nil {
-		c.Annotations = map[string]string{}
-	}
-	c.Annotations[key] = value
-}
-
-// checkFormat refuses a --format that c does not have.
-func (e *env) checkFormat(c *cobra.Command) error {
-	if e.get != "" && e.writeOut != "" {
-		return usagef("--get and --write-out exclude each other")
-	}
-	if e.get != "" || e.writeOut != "" {
-		if e.format == "sh" || e.format == "short" {
-			return usagef("--get and --write-out print fields of the JSON result: --format %s has no meaning with them", e.format)
-		}
-		e.format = "json"
-	}
-	formats := c.Annotations[annotFormats]
-	if formats == "" || slices.Contains(strings.Fields(formats), e.format) {
-		return nil
-	}
-	if formats == "text" {
-		return usagef("stdout carries the data here, and has no format %s", e.format).
-			hint("what happens is told with: --events json")
-	}
-	return usagef("there is no format %s here; choose one of: %s", e.format, strings.Join(strings.Fields(formats), ", "))
-}
 
 // emit prints the result v: through text, or as the format that was asked for.
 func emit[T any](e *env, v T, text func(io.Writer, T) error) error {

@@ -89,9 +89,10 @@ func tlsExits() []statusLine {
 }
 
 func runTLSClient(ctx context.Context, e *env, o *tlsClientOptions, args []string) error {
-	if e.format != "text" && !o.probe && o.reconnect == 0 && o.resume == 0 && !o.scan {
-		return usagef("stdout carries the data here, and has no format %s", e.format).
-			hint("what the handshake shows: --probe --json; what happens: --events json")
+	if !o.probe && o.reconnect == 0 && o.resume == 0 && !o.scan {
+		if err := e.textOnly("what the handshake shows: --probe --json; what happens: --events json"); err != nil {
+			return err
+		}
 	}
 	d, err := o.dialer(e, args)
 	if err != nil {

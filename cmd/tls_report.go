@@ -94,7 +94,7 @@ func newPeerCertificate(der []byte) peerCertificate {
 	p.Subject, p.Issuer = c.Subject.String(), c.Issuer.String()
 	p.Serial = c.SerialNumber.String()
 	p.NotBefore, p.NotAfter = c.NotBefore.Time, c.NotAfter.Time
-	p.DaysLeft = int(time.Until(p.NotAfter).Hours() / 24)
+	p.DaysLeft = wholeDays(time.Until(p.NotAfter))
 	p.Key, p.Signature = c.PublicKey.String(), c.SignatureAlgorithm.String()
 	p.SHA256, p.Pin = fmt.Sprintf("%x", c.SHA256()), "sha256:"+c.Pin()
 	for _, n := range c.SubjectAltNames() {
@@ -186,7 +186,7 @@ func (c *peerCertificate) rows(depth int) [][]string {
 	rows := [][]string{
 		{fmt.Sprintf("%d subject", depth), c.Subject},
 		{"  issuer", c.Issuer},
-		{"  valid", fmt.Sprintf("%s to %s (%s)", c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly), daysLeft(c.DaysLeft))},
+		{"  valid", fmt.Sprintf("%s to %s (%s)", c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly), leftText(c.DaysLeft))},
 		{"  key", joinWords(c.Key+",", "signed", c.Signature)},
 	}
 	if len(c.Names) > 0 {
@@ -197,16 +197,6 @@ func (c *peerCertificate) rows(depth int) [][]string {
 		rows = append(rows, []string{"  defect", d})
 	}
 	return rows
-}
-
-func daysLeft(n int) string {
-	switch {
-	case n < 0:
-		return fmt.Sprintf("expired %d days ago", -n)
-	case n == 1:
-		return "1 day left"
-	}
-	return fmt.Sprintf("%d days left", n)
 }
 
 func verifyRows(v *tlsx.VerifyResult) [][]string {

@@ -26,6 +26,7 @@ func newHelpCmd(e *env) *cobra.Command {
 		},
 	}
 	c.RunE = func(c *cobra.Command, args []string) error { return runHelp(e, c, args) }
+	setAnnotation(c, annotAboutConfig, "help")
 	return exits(c, statusLine{statusLocalIO, ""})
 }
 
@@ -36,22 +37,33 @@ func runHelp(e *env, c *cobra.Command, args []string) error {
 	if args[0] == "json" && len(args) > 1 {
 		return helpJSON(e, c.Root(), args[1:])
 	}
-	if t := topicText(args[0]); t != nil {
+	if t := topicText(args[0]); t != nil && len(args) == 1 {
 		_, err := io.WriteString(e.out, t())
 		return err
 	}
 	target, rest, err := c.Root().Find(args)
 	if err != nil || target == c.Root() || len(rest) > 0 {
-		f := usagef("there is no command or topic %q", strings.Join(args, " "))
-		if near := nearest(args[0], append(commandNames(c.Root()), topicNames()...)); near != "" {
-			f.hint("did you mean: brio help %s", near)
-		} else if own := foreignCommand(args[0]); own != "" {
-			f.hint("what %s does is: brio help %s", args[0], own)
-		}
-		return f.hint("topics: %s", strings.Join(topicNames(), ", "))
+		return unknownTopic(c.Root(), args)
 	}
 	target.InitDefaultHelpFlag()
 	return writeHelp(e, target)
+}
+
+func unknownTopic(root *cobra.Command, args []string) error {
+	f := usagef("there is no command or topic %q", strings.Join(args, " "))
+	group, rest, _ := root.Find(args)
+	switch {
+	case group != root && group.HasSubCommands() && len(rest) > 0:
+		if near := nearest(rest[0], commandNames(group)); near != "" {
+			return f.hint("did you mean: brio help %s %s", group.Name(), near)
+		}
+		return f.hint("see: %s -h", group.CommandPath())
+	case nearest(args[0], append(commandNames(root), topicNames()...)) != "":
+		f.hint("did you mean: brio help %s", nearest(args[0], append(commandNames(root), topicNames()...)))
+	case foreignCommand(args[0]) != "":
+		f.hint("what %s does is: brio help %s", args[0], foreignCommand(args[0]))
+	}
+	return f.hint("topics: %s", strings.Join(topicNames(), ", "))
 }
 
 // helpJSON prints the JSON Schema of what a command emits, one document a line.

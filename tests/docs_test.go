@@ -197,3 +197,27 @@ func TestHelpAndCompletionAgree(t *testing.T) {
 		}
 	}
 }
+
+// The short help of each command is one screen of a plain terminal: 24 lines and
+// 80 columns, but for commands that hold many others, and for examples, which
+// must stay in one piece to be pasted.
+func TestShortHelpIsOneScreen(t *testing.T) {
+	brio := filepath.Join(brioDir(t), "brio")
+	for _, c := range docs.All(cmd.Doc()) {
+		show := exec.Command(brio, append(strings.Fields(c.Path)[1:], "-h")...)
+		show.Env = append(os.Environ(), "COLUMNS=80")
+		out, err := show.Output()
+		if err != nil {
+			t.Errorf("%s -h: %v", c.Path, err)
+		}
+		lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+		if len(lines) > 24+len(c.Commands) && c.Path != "brio help" {
+			t.Errorf("%s -h has %d lines, more than a screen:\n%s", c.Path, len(lines), out)
+		}
+		for _, l := range lines {
+			if len(l) > 80 && !slices.Contains(c.Examples, strings.TrimPrefix(l, "  ")) {
+				t.Errorf("%s -h has a line of %d columns: %s", c.Path, len(l), l)
+			}
+		}
+	}
+}

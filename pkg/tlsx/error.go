@@ -206,4 +206,20 @@ func peerAlert(err error) int {
 	return -1
 }
 
-func trimTLS(s string) string { return strings.TrimPrefix(s, "tls: ") }
+// trimTLS is what crypto/tls says, without its name and with the messages called
+// as in RFC 8446 instead of by Go's types.
+func trimTLS(s string) string {
+	s = strings.TrimPrefix(s, "tls: ")
+	got, want, ok := strings.Cut(strings.TrimPrefix(s, "received unexpected handshake message of type "), " when waiting for ")
+	if !ok {
+		return s
+	}
+	return fmt.Sprintf("the peer sent a %s where a %s belongs", messageName(got), messageName(want))
+}
+
+// messageName is the name of the message that Go's type *tls.xxxMsg holds.
+func messageName(goType string) string {
+	name := strings.TrimSuffix(strings.TrimPrefix(goType, "*tls."), "Msg")
+	name = strings.TrimSuffix(name, "TLS13")
+	return strings.ToUpper(name[:min(1, len(name))]) + name[min(1, len(name)):]
+}
