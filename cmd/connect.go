@@ -17,6 +17,7 @@ import (
 type connectOptions struct {
 	dialFlags
 	pipe   pipeFlags
+	oob    oobFlags
 	child  childFlags
 	events events
 
@@ -76,6 +77,7 @@ and a COMMAND after -- is run when all accept.`,
 		f.BoolVar(&o.execFD, "exec-fd", false, "give the command the connection as descriptor 3 instead of its stdin and stdout")
 	})
 	o.pipe.add(c)
+	o.oob.add(c)
 	flagGroup(c, "End of data", func(f *pflag.FlagSet) {
 		f.BoolVar(&o.abort, "abort", false, "end the connection with a reset")
 	})
@@ -153,9 +155,33 @@ func (o *connectOptions) check(e *env, command []string) error {
 	case o.execFD && !o.child.given():
 		return usagef("--exec-fd needs --exec or --sh")
 	case !o.probe && o.count == 0:
-		return e.textOnly("what happens is told with: --events json")
+		if err := e.textOnly("what happens is told with: --events json"); err != nil {
+			return err
+		}
 	}
-	return nil
+	return o.checkMode(e)
+}
+
+// checkMode refuses flags for data where no data are exchanged by brio.
+func (o *connectOptions) checkMode(e *env) error {
+	mode := ""
+	switch {
+	case o.child.given():
+		mode = "--exec"
+	case o.count > 0:
+		mode = "--count"
+	case o.probe:
+		mode = "--probe"
+	case o.wait > 0:
+		mode = "--wait"
+	default:
+		return o.oob.check(&o.pipe)
+	}
+	err := refusePipeFlags(e, mode, []string{"no-stdin"})
+	if err != nil && mode == "--wait" {
+		return usagef("%w", err).hint("to exchange data as soon as it accepts: --retry %s", formatDuration(o.wait))
+	}
+	return err
 }
 
 // targets reads the addresses. Two words are one address when the first has no
@@ -373,6 +399,7 @@ func (t *connector) talk(ctx context.Context, a address) error {
 		if v, err = t.o.pipe.open(t.e, &t.o.events); err != nil {
 			return err
 		}
+		v.oob = &t.o.oob
 	}
 	c, times, err := t.openFor(ctx, a, t.o.retry)
 	if err != nil {

@@ -22,6 +22,7 @@ type listenOptions struct {
 	options optionFlags
 	md5     md5Flags
 	pipe    pipeFlags
+	oob     oobFlags
 	child   childFlags
 	events  events
 	access  accessFlags
@@ -75,6 +76,7 @@ systemd's socket activation is used. Port 0 picks a free one: see --port-file.`,
 	o.addAccept(c)
 	o.addService(c)
 	o.pipe.add(c)
+	o.oob.add(c)
 	o.access.add(c)
 	flagGroup(c, "Readiness", func(f *pflag.FlagSet) {
 		o.ready.add(f)
@@ -141,7 +143,7 @@ func runListen(ctx context.Context, e *env, o *listenOptions, args []string) err
 	if err := o.check(); err != nil {
 		return err
 	}
-	if err := o.checkService(e.cmd); err != nil {
+	if err := o.checkService(e); err != nil {
 		return err
 	}
 	if err := o.events.open(e); err != nil {
@@ -187,7 +189,7 @@ func (o *listenOptions) check() error {
 	if strings.Contains(o.pipe.output, "{") {
 		o.outputs, o.pipe.output = o.pipe.output, os.DevNull
 	}
-	return nil
+	return o.oob.check(&o.pipe)
 }
 
 // listen makes the listener, and returns the place as the user named it.

@@ -6,14 +6,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/brio-net/brio/pkg/socket"
 )
@@ -44,13 +40,13 @@ func serviceFlags(name string) []string {
 
 // checkService refuses a flag that the service does not heed: nothing is to be
 // ignored in silence.
-func (o *listenOptions) checkService(c *cobra.Command) error {
+func (o *listenOptions) checkService(e *env) error {
 	service := ""
 	for _, name := range []string{"exec", "sh", "forward", "echo", "discard", "chargen", "send", "broker"} {
-		if !c.Flags().Changed(name) {
+		if !e.cmd.Flags().Changed(name) {
 			continue
 		}
-		if c.Flags().Lookup(name).Value.String() == "" {
+		if e.cmd.Flags().Lookup(name).Value.String() == "" {
 			return usagef("--%s needs a value", name)
 		}
 		service = name
@@ -58,16 +54,7 @@ func (o *listenOptions) checkService(c *cobra.Command) error {
 	if service == "" {
 		return nil
 	}
-	heeded := serviceFlags(service)
-	all := &cobra.Command{}
-	new(pipeFlags).add(all)
-	var err error
-	all.Flags().VisitAll(func(f *pflag.Flag) {
-		if c.Flags().Changed(f.Name) && !slices.Contains(heeded, f.Name) && f.Name != "no-stdin" && f.Name != "recv-only" {
-			err = usagef("--%s has no effect with --%s", f.Name, service)
-		}
-	})
-	return err
+	return refusePipeFlags(e, "--"+service, append(serviceFlags(service), "no-stdin", "recv-only"))
 }
 
 // service is what the flags say to do with connections. finish ends it, and may
@@ -126,7 +113,7 @@ func (o *listenOptions) pipeService(e *env) (service, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v.keep = o.keepOpen
+	v.keep, v.oob = o.keepOpen, &o.oob
 	return func(ctx context.Context, c *socket.Conn, id int64) (socket.PipeResult, error) {
 		if o.perConnection() {
 			return v.runInto(ctx, c, id, outputName(o.outputs, c, id))

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -79,13 +80,30 @@ func (p *pipeFlags) add(c *cobra.Command) {
 	c.MarkFlagsMutuallyExclusive("eol", "crlf")
 }
 
+// refusePipeFlags refuses the flags about stdin, stdout and the bytes between
+// them that what is chosen by mode does not heed: nothing is to be ignored in
+// silence. Settings are for all modes, and may be idle in one.
+func refusePipeFlags(e *env, mode string, heeded []string) error {
+	all := &cobra.Command{}
+	new(pipeFlags).add(all)
+	new(oobFlags).add(all)
+	var err error
+	all.Flags().VisitAll(func(f *pflag.Flag) {
+		if o, set := e.origins[f.Name]; set && o.place == fromFlag && !slices.Contains(heeded, f.Name) {
+			err = usagef("--%s has no effect with %s", f.Name, mode)
+		}
+	})
+	return err
+}
+
 // A conversation is stdin, stdout and the filters of one run, ready to be joined
 // with connections one after the other.
 type conversation struct {
 	e      *env
 	flags  *pipeFlags
 	events *events
-	keep   bool // stdout stays open for further connections
+	oob    *oobFlags // nil where there is no such thing
+	keep   bool      // stdout stays open for further connections
 
 	in     io.ReadCloser // nil when there is none
 	class  socket.InputClass
@@ -225,7 +243,13 @@ func (v *conversation) run(parent context.Context, conn net.Conn, target string,
 	if v.re != nil {
 		found = socket.NewExpect(v.re, func([]byte) { cancel(errMatched) })
 	}
-	cfg.Encode, cfg.Decode, cfg.Filter = v.encoder(ctx), v.decoder(id, &res), v.filter(ctx, found)
+	cfg.Encode, cfg.Decode, cfg.Filter = v.encoder(ctx, conn), v.decoder(id, &res), v.filter(ctx, found)
+	cfg.Events.OOB = v.onOOB(id)
+	if v.oob.given() && !v.oobLater() {
+		if err := v.oob.send(conn); err != nil {
+			return res, at(target, err)
+		}
+	}
 	r, err := socket.Pipe(ctx, conn, cfg)
 	res.PipeResult = r
 	switch {
@@ -285,14 +309,14 @@ func (v *conversation) endOutput() {
 }
 
 // encoder returns what stands between stdin and the connection, or nil.
-func (v *conversation) encoder(ctx context.Context) func(io.Writer) io.Writer {
+func (v *conversation) encoder(ctx context.Context, conn net.Conn) func(io.Writer) io.Writer {
 	p := v.flags
 	crlf := p.crlf || p.eol == "crlf"
-	if !crlf && p.rate == 0 && v.dump == nil && !p.chunkedOut {
+	if !crlf && p.rate == 0 && v.dump == nil && !p.chunkedOut && !v.oobLater() {
 		return nil
 	}
-	return func(conn io.Writer) io.Writer {
-		w, end := conn, func() error { return nil }
+	return func(w io.Writer) io.Writer {
+		end := func() error { return nil }
 		if v.dump != nil {
 			w = v.dump.Tap(w, ">")
 		}
@@ -305,6 +329,10 @@ func (v *conversation) encoder(ctx context.Context) func(io.Writer) io.Writer {
 		}
 		if crlf {
 			w = socket.CRLF(w)
+		}
+		if v.oobLater() {
+			o := &oobWriter{Writer: w, left: v.oob.after, send: func() error { return v.oob.send(conn) }}
+			w, end = o, o.finish
 		}
 		return &endingWriter{w, end}
 	}

@@ -195,6 +195,7 @@ happens with --events json, json:FD or json:FILE: one object an event, with
   half_close  id dir                       (our half has ended)
   peer_eof    id stdin_eof                 (the peer's half has)
   chunk_eof   id trailer
+  oob         id byte inline               (an out-of-band byte, a number)
   datagram    from to len truncated
   closed      id sent received elapsed_ms error
   error       kind op target errno message hints exit

@@ -111,3 +111,80 @@ func TestEchoKeepsOutOfBand(t *testing.T) {
 		t.Errorf("the echo is %q, %v", b, err)
 	}
 }
+
+func TestPipeTellsOfOutOfBand(t *testing.T) {
+	for _, inline := range []bool{false, true} {
+		for _, atOnce := range []bool{false, true} {
+			for _, to := range []string{"file", "copy"} {
+				c, s := pair(t, "tcp")
+				if err := socket.SetOptions(s, socket.Options{OOBInline: new(inline)}); err != nil {
+					t.Fatal(err)
+				}
+				if atOnce {
+					sendAround(t, c, true)
+				} else {
+					go sendAround(t, c, false)
+				}
+				out := must(os.Create(filepath.Join(t.TempDir(), "out")))
+				told := make(chan byte, 2)
+				cfg := socket.PipeConfig{Output: out, Copy: to == "copy", Events: socket.PipeEvents{OOB: func(b byte, in bool) {
+					if in != inline {
+						t.Errorf("told of %q as inline %v", b, in)
+					}
+					told <- b
+				}}}
+				if _, err := socket.Pipe(within(t, 10*time.Second), s.NetConn(), cfg); err != nil {
+					t.Errorf("Pipe() = %v", err)
+				}
+				want := "abcd"
+				if inline {
+					want = "ab!cd"
+				}
+				if got := must(os.ReadFile(out.Name())); string(got) != want {
+					t.Errorf("inline %v, at once %v, %s: received %q", inline, atOnce, to, got)
+				}
+				close(told)
+				if b, n := <-told, len(told); b != '!' || n != 0 {
+					t.Errorf("inline %v, at once %v, %s: told of %q, and of %d more", inline, atOnce, to, b, n)
+				}
+				out.Close()
+			}
+		}
+	}
+}
+
+// An out-of-band byte overtakes: it is told of while nothing can be read, and
+// although the output takes nothing.
+func TestPipeTellsOfOutOfBandAtOnce(t *testing.T) {
+	c, s := pair(t, "tcp")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(within(t, 10*time.Second))
+	told := make(chan byte, 1)
+	done := make(chan error, 1)
+	go func() {
+		_, err := socket.Pipe(ctx, s.NetConn(), socket.PipeConfig{Output: w, Events: socket.PipeEvents{OOB: func(b byte, _ bool) { told <- b }}})
+		done <- err
+	}()
+	for _, b := range []byte("!?") {
+		if err := c.SendOOB(b); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-told:
+			if got != b {
+				t.Errorf("told of %q, not %q", got, b)
+			}
+		case <-ctx.Done():
+			t.Fatalf("not told of %q", b)
+		}
+	}
+	cancel()
+	if err := <-done; err != context.Canceled {
+		t.Errorf("Pipe() = %v", err)
+	}
+}

@@ -90,11 +90,16 @@ type PipeConfig struct {
 	Events PipeEvents
 }
 
-// PipeEvents are called from the goroutine of [Pipe]; nil ones are not.
+// PipeEvents are called from the goroutine of [Pipe], OOB from any; nil ones
+// are not.
 type PipeEvents struct {
 	InputEnd  func()                // the input has ended and is on its way
 	HalfClose func()                // our half has been closed
 	PeerEnd   func(inputEnded bool) // the peer has ended; Output gets no more bytes
+
+	// OOB tells of an out-of-band byte of a TCP connection (Linux). Unless it is
+	// inline, because of [Options.OOBInline], Output does not get it.
+	OOB func(b byte, inline bool)
 }
 
 // PipeResult counts the bytes of one connection.
@@ -168,6 +173,7 @@ func (p *pipe) run(parent context.Context) error {
 	cancel(errEnded)
 	wait(p.sending)
 	wait(p.receiving)
+	p.receive.oob.close()
 	p.stopWatch()
 	if err == errEnded {
 		return nil
@@ -237,6 +243,9 @@ func (p *pipe) startReceiving(ctx context.Context, cancel context.CancelCauseFun
 		Idle: p.cfg.Idle, Read: p.cfg.Read, Limit: p.cfg.MaxReceive, Counter: p.received,
 		Copy: p.cfg.Copy, Source: p.cfg.Decode, Sink: p.cfg.Filter,
 	})
+	if p.cfg.Events.OOB != nil {
+		p.receive.oob = watchOOB(p.conn, p.cfg.Events.OOB)
+	}
 	return start(ctx, cancel, p.receive)
 }
 

@@ -133,6 +133,7 @@ type pump struct {
 	ops   atomic.Uint64 // changes with every step; even while reading, odd while writing
 
 	stopped atomic.Bool // src is not to be read any more
+	oob     *oobWatch   // of src; nil when nobody wants to know
 }
 
 func newPump(dst io.Writer, src io.Reader, opt PumpOptions) *pump {
@@ -284,9 +285,17 @@ func (p *pump) copy(ctx context.Context) error {
 	return p.closeSink(dst)
 }
 
+// source is what to read src through.
+func (p *pump) source() io.Reader {
+	if p.oob != nil {
+		return p.oob
+	}
+	return p.src
+}
+
 // filters returns the ends with what Source and Sink put before them.
 func (p *pump) filters() (io.Reader, io.Writer) {
-	src, dst := p.src, p.dst
+	src, dst := p.source(), p.dst
 	if p.opt.Source != nil {
 		src = p.opt.Source(errReader{p})
 	}
@@ -336,7 +345,7 @@ type (
 )
 
 func (r errReader) Read(b []byte) (int, error) {
-	n, err := r.p.src.Read(b)
+	n, err := r.p.source().Read(b)
 	if err != nil && err != io.EOF {
 		err = r.p.fail(ReadSide, err)
 	}

@@ -155,7 +155,7 @@ func (s *splicer) run(ctx context.Context) (handled bool, err error) {
 func (s *splicer) readOver() (more bool, err error) {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
-	n, err := s.p.src.Read(buf[:s.p.room(copySize)])
+	n, err := s.p.source().Read(buf[:s.p.room(copySize)])
 	if werr := s.p.write(s.p.dst, buf[:n]); werr != nil {
 		return false, werr
 	}
