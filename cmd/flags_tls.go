@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -237,6 +238,39 @@ func readSecret(e *env, name string) ([]byte, error) {
 	return bytes.TrimSuffix(line, []byte("\r")), err
 }
 
+// readIdentity reads a certificate with its chain and its key; an empty keyName
+// says that the key is in the same file.
+func readIdentity(name, keyName string, password tlsx.PasswordFunc) (tls.Certificate, error) {
+	certificate, err := os.ReadFile(name)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	var key []byte
+	if keyName != "" {
+		if key, err = os.ReadFile(keyName); err != nil {
+			return tls.Certificate{}, err
+		}
+	}
+	id, err := tlsx.ParseIdentity(certificate, key, password)
+	if err != nil {
+		return id, fmt.Errorf("%s: %w", name, err)
+	}
+	return id, nil
+}
+
+// identityError is the failure to read a certificate and its key.
+func identityError(err error) error {
+	switch {
+	case errors.Is(err, tlsx.ErrPassword):
+		return failf(statusDenied, "wrong-password", "%w", err)
+	case errors.Is(err, tlsx.ErrKeyMismatch):
+		return failf(statusUsage, "key-mismatch", "%w", err)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return &failure{err: err, op: "read", status: statusLocalIO}
+	}
+	return usagef("%w", err)
+}
+
 // tlsFlags are the flags of a TLS connection, of either end.
 type tlsFlags struct {
 	trust        trustFlags
@@ -358,20 +392,14 @@ func (t *tlsFlags) contextError(err error) error {
 	case errors.Is(err, tlsx.ErrPasswordRequired):
 		return failf(statusUsage, "password-required", "%w", err).
 			hint("give it with --password-file FILE (-: stdin) or in BRIO_PASSWORD")
-	case errors.Is(err, tlsx.ErrPassword):
-		return failf(statusDenied, "wrong-password", "%w", err)
-	case errors.Is(err, tlsx.ErrKeyMismatch):
-		return failf(statusUsage, "key-mismatch", "%w", err)
 	case errors.As(err, &option):
 		return usagef("--%s %s", option.Option, option.Reason)
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return &failure{err: err, op: "read", status: statusLocalIO}
 	case t.ciphers != "" && strings.HasPrefix(err.Error(), "cipher string"):
 		return wordError(err, strings.FieldsFunc(t.ciphers, isListSeparator), goSuiteNames())
 	case t.ciphersuites != "" && strings.HasPrefix(err.Error(), "ciphersuite"):
 		return wordError(err, strings.Split(t.ciphersuites, ":"), tlsx.Ciphersuites())
 	}
-	return usagef("%w", err)
+	return identityError(err)
 }
 
 func goSuiteNames() []string {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"strings"
 
 	"github.com/brio-net/brio/pkg/ftpx"
 	"github.com/brio-net/brio/pkg/socket"
@@ -85,6 +86,8 @@ func ftpFailure(target string, err error) error {
 		f.hint("the server insists on TLS for data: --tls explicit")
 	case s == statusVerify && kind == "certificate-verify-failed":
 		f.hint("trust the server's certificate authority with --ca-file FILE")
+	case errors.Is(err, ftpx.ErrTLS) && strings.Contains(err.Error(), "certificate required"):
+		f.hint("the server asks for a certificate of the client: --certificate FILE")
 	case errors.Is(err, ftpx.ErrTLS):
 		f.hint("the server may want another way: --tls explicit, --tls implicit, or an older protocol with --method")
 	case s == statusTimeout && kind == "timeout":

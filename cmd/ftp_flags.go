@@ -36,6 +36,7 @@ type ftpFlags struct {
 	caFiles            []string
 	insecure           bool
 	certFile, keyFile  string
+	keyPassFile        string
 	methods            []string
 	proxies            []string
 	clearData          bool
@@ -66,7 +67,7 @@ func (o *ftpFlags) add(c *cobra.Command) {
 	})
 	flagGroup(c, "Login", func(f *pflag.FlagSet) {
 		f.StringVar(&o.password, "password", "", "log in with `PASSWORD`; better in the environment or a file")
-		f.StringVar(&o.passwordFile, "password-file", "", "read the password from the first line of `FILE`")
+		f.StringVar(&o.passwordFile, "password-file", "", "read the password from the first line of `FILE` (-: stdin)")
 		f.StringVar(&o.account, "account", "", "answer a server that asks for an account with `NAME`")
 		f.StringVar(&o.netrc, "netrc", "auto", "look logins up in `FILE` (auto: ~/.netrc if there; none)")
 		secretFlag(f, "password")
@@ -78,8 +79,9 @@ func (o *ftpFlags) add(c *cobra.Command) {
 		f.StringSliceVarP(&o.methods, "method", "m", []string{"tls"}, "allow these protocols: "+strings.Join(methodWords(), ", ")+" (`LIST`)")
 		f.StringArrayVar(&o.caFiles, "ca-file", nil, "trust the certificates in `FILE` instead of the system's (may be repeated)")
 		f.BoolVarP(&o.insecure, "insecure", "k", false, "accept any certificate")
-		f.StringVar(&o.certFile, "certificate", "", "authenticate to the server with the certificate and chain in `FILE` (PEM)")
+		f.StringVar(&o.certFile, "certificate", "", "authenticate to the server with the certificate and chain in `FILE` (PEM, DER, PKCS #12)")
 		f.StringVar(&o.keyFile, "key", "", "read the private key from `FILE` (default: the file of the certificate)")
+		f.StringVar(&o.keyPassFile, "key-password-file", "", "open the key with the first line of `FILE` (-: stdin)")
 		f.BoolVar(&o.clearData, "clear-data", false, "leave the data connections of a TLS session in clear")
 	})
 	flagGroup(c, "Data", func(f *pflag.FlagSet) {
@@ -111,7 +113,7 @@ func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
 		return cfg, err
 	}
 	var err error
-	if cfg.TLS, err = o.tlsConfig(); err != nil {
+	if cfg.TLS, err = o.tlsConfig(e); err != nil {
 		return cfg, err
 	}
 	if err := o.setData(&cfg); err != nil {
@@ -120,6 +122,7 @@ func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
 	if e.verbose > 1 || e.debug {
 		cfg.Debug = dialogueWriter{e}
 	}
+	cfg.FellBack = func(to ftpx.DataMode, why error) { sayFellBack(e, to, why) }
 	cfg = u.Apply(cfg)
 	if cfg.Security, err = o.securityOf(u); err != nil {
 		return cfg, err
@@ -127,7 +130,7 @@ func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
 	if len(o.proxies) > 0 {
 		cfg.DataHost = cfg.Host // the peer's address is the proxy's
 	}
-	return cfg, o.setLogin(&cfg)
+	return cfg, o.setLogin(e, &cfg)
 }
 
 // setDial makes connections as the flags say. They are bare, so that the kernel
@@ -178,6 +181,19 @@ func unlimited(d time.Duration) time.Duration {
 	return d
 }
 
+// sayFellBack tells of another data mode: aloud when it was waited for.
+func sayFellBack(e *env, to ftpx.DataMode, why error) {
+	who := "passive"
+	if to == ftpx.DataActive {
+		who = "active"
+	}
+	if errors.Is(why, os.ErrDeadlineExceeded) {
+		e.note("%v; trying %s data connections", why, who)
+		return
+	}
+	e.verbosef("%v; trying %s data connections", why, who)
+}
+
 // dialogueWriter shows the dialogue line by line.
 type dialogueWriter struct{ e *env }
 
@@ -206,7 +222,7 @@ func (o *ftpFlags) securityOf(u ftpx.URL) (ftpx.Security, error) {
 	return ftpx.Plain, nil
 }
 
-func (o *ftpFlags) tlsConfig() (*tls.Config, error) {
+func (o *ftpFlags) tlsConfig(e *env) (*tls.Config, error) {
 	set, err := tlsx.ParseMethods(strings.Join(o.methods, ","))
 	if err != nil {
 		return nil, wordError(err, o.methods, methodWords())
@@ -231,16 +247,25 @@ func (o *ftpFlags) tlsConfig() (*tls.Config, error) {
 	if o.certFile == "" {
 		return cfg, nil
 	}
-	key := o.keyFile
-	if key == "" {
-		key = o.certFile
+	cert, err := readIdentity(o.certFile, o.keyFile, o.keyPassword(e))
+	if errors.Is(err, tlsx.ErrPasswordRequired) {
+		return nil, failf(statusUsage, "password-required", "%w", err).hint("give it with --key-password-file FILE (-: stdin)")
 	}
-	cert, err := tls.LoadX509KeyPair(o.certFile, key)
 	if err != nil {
-		return nil, usagef("--certificate: %w", err)
+		return nil, identityError(err)
 	}
 	cfg.Certificates = []tls.Certificate{cert}
 	return cfg, nil
+}
+
+// keyPassword gives what opens the private key.
+func (o *ftpFlags) keyPassword(e *env) tlsx.PasswordFunc {
+	return func() ([]byte, error) {
+		if o.keyPassFile == "" {
+			return nil, tlsx.ErrPasswordRequired
+		}
+		return readSecret(e, o.keyPassFile)
+	}
 }
 
 func (o *ftpFlags) setData(cfg *ftpx.Config) (err error) {
@@ -276,7 +301,7 @@ func (o *ftpFlags) setData(cfg *ftpx.Config) (err error) {
 }
 
 // setLogin fills user and password: flag, URL, file, .netrc.
-func (o *ftpFlags) setLogin(cfg *ftpx.Config) error {
+func (o *ftpFlags) setLogin(e *env, cfg *ftpx.Config) error {
 	if o.user != "" {
 		if cfg.User != "" && cfg.User != o.user {
 			return usagef("--user %s contradicts the URL", o.user)
@@ -287,12 +312,11 @@ func (o *ftpFlags) setLogin(cfg *ftpx.Config) error {
 		cfg.Password = o.password
 	}
 	if o.passwordFile != "" {
-		text, err := os.ReadFile(o.passwordFile)
+		line, err := readSecret(e, o.passwordFile)
 		if err != nil {
 			return usagef("--password-file: %w", err)
 		}
-		line, _, _ := strings.Cut(string(text), "\n")
-		cfg.Password = strings.TrimRight(line, "\r")
+		cfg.Password = string(line)
 	}
 	if strings.ContainsAny(cfg.User+cfg.Password+cfg.Account, "\r\n\x00") {
 		return usagef("line break or NUL in user, password or account")

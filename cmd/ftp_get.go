@@ -296,10 +296,10 @@ func (g *ftpGetter) fetch(ctx context.Context, session *ftpx.Session, j getJob) 
 		Mode: j.mode, EOL: g.o.lineEnd(), Resume: g.o.resume, KeepTime: !g.o.noTimes, Newer: g.o.newer,
 		Entry: j.entry, Checksums: g.sums, ServerSum: g.o.serverSum, Rate: g.o.rate, Progress: counter.set,
 	}
-	if j.alone {
-		opt.Segments = ftpx.Segments{Config: session.Config, Max: g.o.sessions}
-	}
 	err := session.Do(ctx, func(c *ftpx.Client, attempt int) error {
+		if j.alone {
+			opt.Segments = ftpx.Segments{Config: session.Config, Max: g.o.sessions}
+		}
 		f.Attempts = attempt + 1
 		f.TLS = tlsOf(c)
 		opt.Resume = opt.Resume || attempt > 0

@@ -186,7 +186,8 @@ func (s *tlsService) identities(cfg *tlsx.Config) error {
 		cfg.OCSPStaple = data
 	}
 	for _, files := range s.o.more {
-		id, err := readIdentity(files, cfg.Password)
+		name, keyName, _ := strings.Cut(files, ",")
+		id, err := readIdentity(name, keyName, cfg.Password)
 		if err != nil {
 			return s.o.tls.contextError(err)
 		}
@@ -201,26 +202,6 @@ func (s *tlsService) identities(cfg *tlsx.Config) error {
 	}
 	cfg.Identities = append([]tls.Certificate{id}, cfg.Identities...)
 	return nil
-}
-
-// readIdentity reads "FILE" or "FILE,KEYFILE".
-func readIdentity(files string, password tlsx.PasswordFunc) (tls.Certificate, error) {
-	name, keyName, two := strings.Cut(files, ",")
-	certificate, err := os.ReadFile(name)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	var key []byte
-	if two {
-		if key, err = os.ReadFile(keyName); err != nil {
-			return tls.Certificate{}, err
-		}
-	}
-	id, err := tlsx.ParseIdentity(certificate, key, password)
-	if err != nil {
-		return id, fmt.Errorf("%s: %w", name, err)
-	}
-	return id, nil
 }
 
 // make makes a certificate, or with a fault or --root-out a chain.

@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/brio-net/brio/internal/ftptest"
 )
@@ -26,17 +28,24 @@ func setupFTP(env *testscript.Env) error {
 		return err
 	}
 	secure := &tls.Config{Certificates: []tls.Certificate{cert.TLS}}
+	mutual := secure.Clone()
+	mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, cert.Pool
+	if err := writeIdentities(env.WorkDir, cert); err != nil {
+		return err
+	}
 	for name, s := range map[string]*ftptest.Server{
-		"FTP":    ftpTree(&ftptest.Server{}),
-		"FTP2":   ftpTree(&ftptest.Server{User: "me", Password: "sesame"}),
-		"FTPES":  ftpTree(&ftptest.Server{TLS: secure, RequireReuse: true}),
-		"FTPS":   ftpTree(&ftptest.Server{TLS: secure, Implicit: true, RequireReuse: true}),
-		"SHORT":  ftpTree(&ftptest.Server{}).On("RETR", shortRetr),
-		"SILENT": (&ftptest.Server{}).On("CONNECT", func(c *ftptest.Session, _ string) { c.Hang() }),
-		"EVIL":   evilServer(),
-		"FLAKY":  flakyServer(),
-		"NOFXP":  ftpTree(&ftptest.Server{}).Reply("PORT", "500 illegal PORT\r\n").Reply("EPRT", "500 illegal EPRT\r\n"),
-		"STUCK":  ftpTree(&ftptest.Server{}).On("RETR", stuckRetr),
+		"FTP":     ftpTree(&ftptest.Server{}),
+		"FTP2":    ftpTree(&ftptest.Server{User: "me", Password: "sesame"}),
+		"FTPES":   ftpTree(&ftptest.Server{TLS: secure, RequireReuse: true}),
+		"FTPS":    ftpTree(&ftptest.Server{TLS: secure, Implicit: true, RequireReuse: true}),
+		"SHORT":   ftpTree(&ftptest.Server{}).On("RETR", shortRetr),
+		"SILENT":  (&ftptest.Server{}).On("CONNECT", func(c *ftptest.Session, _ string) { c.Hang() }),
+		"EVIL":    evilServer(),
+		"FLAKY":   flakyServer(),
+		"NOFXP":   ftpTree(&ftptest.Server{}).Reply("PORT", "500 illegal PORT\r\n").Reply("EPRT", "500 illegal EPRT\r\n"),
+		"FTPMTLS": ftpTree(&ftptest.Server{TLS: mutual, RequireReuse: true}),
+		"DEAF":    ftpTree(&ftptest.Server{}).On("RETR", deafRetr),
+		"STUCK":   ftpTree(&ftptest.Server{}).On("RETR", stuckRetr),
 	} {
 		if err := s.Listen(); err != nil {
 			return err
@@ -55,6 +64,28 @@ func setupFTP(env *testscript.Env) error {
 	return closed.Close()
 }
 
+// writeIdentities writes a certificate and its key as one PEM file, as two, and
+// as PKCS #12 with a password.
+func writeIdentities(dir string, cert *ftptest.Certificate) error {
+	leaf, err := x509.ParseCertificate(cert.TLS.Certificate[0])
+	if err != nil {
+		return err
+	}
+	p12, err := pkcs12.Modern.Encode(cert.TLS.PrivateKey, leaf, nil, "opensesame")
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{
+		"both.pem": append(bytes.Clone(cert.CertPEM), cert.KeyPEM...), "key.pem": cert.KeyPEM,
+		"both.p12": p12, "p12-password": []byte("opensesame\n"), "wrong-password": []byte("sesame\n"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ftpTree gives s some files.
 func ftpTree(s *ftptest.Server) *ftptest.Server {
 	return s.Put("hello.txt", []byte("hello, world\n")).Put("pub/one.txt", []byte("one\n")).
@@ -68,6 +99,16 @@ func shortRetr(c *ftptest.Session, _ string) {
 		_, err := conn.Write([]byte("hello"))
 		return err
 	})
+}
+
+// deafRetr never connects to the client's port.
+func deafRetr(c *ftptest.Session, name string) {
+	if c.Active() {
+		c.Send(150, "here it comes")
+		c.Hang()
+		return
+	}
+	c.Default("RETR", name)
 }
 
 // stuckRetr sends something, then nothing more.

@@ -403,6 +403,9 @@ func (c *Session) closeData() {
 	}
 }
 
+// Active reports whether the client has asked for active data connections.
+func (c *Session) Active() bool { return c.active != "" }
+
 // Listen opens the port for a passive data connection.
 func (c *Session) Listen() (port int, err error) {
 	c.closeData()

@@ -221,9 +221,13 @@ func (c *Client) transferCommand(line string) string {
 // startTransfer sends a transfer command and completes the data connection.
 func (c *Client) startTransfer(ctx context.Context, line string) (Reply, error) {
 	d := c.data
-	reply, err := c.exchangeOnce(ctx, line)
+	wait := c.cfg.ReplyTimeout
+	if d.listener != nil && c.mayFallBack() {
+		wait = min(wait, patience) // the server may be trying to connect
+	}
+	reply, err := c.exchangeWithin(ctx, line, wait)
 	if err != nil {
-		return reply, err
+		return reply, c.missing(ctx, d, err)
 	}
 	c.began = reply
 	switch {
@@ -241,9 +245,18 @@ func (c *Client) startTransfer(ctx context.Context, line string) (Reply, error) 
 		return Reply{reply.Code, []string{reply.Message()}}, err
 	}
 	if err != nil {
-		return reply, c.die(err)
+		return reply, c.missing(ctx, d, err)
 	}
 	return Reply{150, []string{"go"}}, nil
+}
+
+// missing ends the session over err; when the server was to connect and did not,
+// the next session falls back.
+func (c *Client) missing(ctx context.Context, d *dataConn, err error) error {
+	if d.listener != nil && isTimeout(err) && ctx.Err() == nil {
+		return c.abandon(err)
+	}
+	return c.die(err)
 }
 
 func isUpload(line string) bool {

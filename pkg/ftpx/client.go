@@ -55,6 +55,7 @@ type Client struct {
 	dead             error
 	noEPSV, noEPRT   bool
 	active, fellBack bool
+	abandoned        bool            // died for lack of data; the next session is to fall back
 	badChecksum      map[string]bool // commands that were refused
 	noMLSD           bool
 }
@@ -68,7 +69,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		cfg: cfg, ctx: ctx, noEPSV: cfg.NoEPSV, noEPRT: cfg.NoEPSV, noMLSD: cfg.NoMLSD,
 		active: cfg.Data == DataActive || cfg.Data == DataActiveFirst,
 	}
-	conn, err := dialWithin(ctx, cfg, cfg.Addr())
+	conn, err := dialWithin(ctx, cfg, cfg.Addr(), cfg.ConnectTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +210,29 @@ func (c *Client) keep(err error) error {
 	return err
 }
 
+// fallBack changes the data mode, once in a session.
+func (c *Client) fallBack(why error) {
+	c.active, c.fellBack = !c.active, true
+	if c.cfg.FellBack == nil {
+		return
+	}
+	to := DataPassive
+	if c.active {
+		to = DataActive
+	}
+	c.cfg.FellBack(to, why)
+}
+
+// abandon gives up a session whose server waits for a data connection in vain:
+// it does not listen meanwhile. The next session begins with the other mode.
+func (c *Client) abandon(err error) error {
+	if c.mayFallBack() {
+		c.fallBack(err)
+		c.abandoned = true
+	}
+	return c.die(err)
+}
+
 // outcome replaces an error of the library by the real one.
 func (c *Client) outcome(err error) error {
 	switch {
@@ -241,6 +265,10 @@ func (c *Client) exchange(ctx context.Context, line string) (Reply, error) {
 }
 
 func (c *Client) exchangeOnce(ctx context.Context, line string) (Reply, error) {
+	return c.exchangeWithin(ctx, line, c.cfg.ReplyTimeout)
+}
+
+func (c *Client) exchangeWithin(ctx context.Context, line string, wait time.Duration) (Reply, error) {
 	if c.dead != nil {
 		return Reply{}, c.dead
 	}
@@ -255,7 +283,7 @@ func (c *Client) exchangeOnce(ctx context.Context, line string) (Reply, error) {
 		}
 		return c.lastWords(ctx, err)
 	}
-	reply, err := c.ctl.receive(ctx, verbOf(line))
+	reply, err := c.ctl.receiveWithin(ctx, verbOf(line), wait)
 	if err != nil {
 		return Reply{}, c.die(err)
 	}

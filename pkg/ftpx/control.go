@@ -98,6 +98,10 @@ func controlFailure(err error) error {
 	if errors.As(err, &record) { // such as vsftpd's dying words, in clear
 		return fmt.Errorf("%w: control connection: %w", ErrProtocol, err)
 	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" { // an alert, such as the lack of a certificate in TLS 1.3
+		return fmt.Errorf("%w: control connection: %w", ErrTLS, err)
+	}
 	return fmt.Errorf("control connection: %w", err)
 }
 

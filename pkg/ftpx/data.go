@@ -22,6 +22,9 @@ const (
 	// abortTimeout bounds the wait for the reply to a transfer cut short.
 	// Some servers never answer over TLS.
 	abortTimeout = 2 * time.Second
+	// patience bounds the wait for a data connection while there is another
+	// way to make one: the time for three more SYNs after the first.
+	patience = 15 * time.Second
 )
 
 // A dataConn is a data connection on its way from being prepared (before the
@@ -67,7 +70,7 @@ func (c *Client) prepareData(ctx context.Context) (*dataConn, error) {
 	if err2 := second(ctx, d); err2 != nil {
 		return d, err // the mode asked for says more
 	}
-	c.active, c.fellBack = !c.active, true
+	c.fallBack(err)
 	return d, nil
 }
 
@@ -76,21 +79,28 @@ func (c *Client) mayFallBack() bool {
 	return (c.cfg.Data == DataAuto || c.cfg.Data == DataActiveFirst) && !c.fellBack
 }
 
+// dataWait returns how long to wait for a data connection when another way to
+// make one is left or not.
+func (c *Client) dataWait(another bool) time.Duration {
+	if another {
+		return min(patience, c.cfg.ConnectTimeout)
+	}
+	return c.cfg.ConnectTimeout
+}
+
 func (c *Client) preparePassive(ctx context.Context, d *dataConn) error {
+	v4 := c.remoteIP().Is4() // PASV has IPv4 addresses only
 	if !c.noEPSV {
-		err := c.passive(ctx, d, "EPSV", parseExtendedPassive)
-		if err == nil || ctx.Err() != nil || c.dead != nil {
+		err := c.passive(ctx, d, "EPSV", parseExtendedPassive, v4 || c.mayFallBack())
+		if err == nil || ctx.Err() != nil || c.dead != nil || !v4 {
 			return err
 		}
 		c.noEPSV = true // refused, garbled, or the port cannot be reached
-		if !c.remoteIP().Is4() {
-			return err // PASV has IPv4 addresses only
-		}
 	}
-	return c.passive(ctx, d, "PASV", parsePassive)
+	return c.passive(ctx, d, "PASV", parsePassive, c.mayFallBack())
 }
 
-func (c *Client) passive(ctx context.Context, d *dataConn, verb string, parse func(string) (int, error)) error {
+func (c *Client) passive(ctx context.Context, d *dataConn, verb string, parse func(string) (int, error), another bool) error {
 	reply, err := c.exchange(ctx, verb)
 	if err != nil {
 		return err
@@ -102,7 +112,7 @@ func (c *Client) passive(ctx context.Context, d *dataConn, verb string, parse fu
 	if err != nil {
 		return err
 	}
-	d.raw, err = c.dial(ctx, net.JoinHostPort(c.dataHost(), strconv.Itoa(port)))
+	d.raw, err = dialWithin(ctx, c.cfg, net.JoinHostPort(c.dataHost(), strconv.Itoa(port)), c.dataWait(another))
 	if err != nil {
 		return fmt.Errorf("data connection: %w", err)
 	}
@@ -130,13 +140,9 @@ func addrOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// dial opens a TCP connection within ConnectTimeout.
-func (c *Client) dial(ctx context.Context, addr string) (net.Conn, error) {
-	return dialWithin(ctx, c.cfg, addr)
-}
-
-func dialWithin(ctx context.Context, cfg Config, addr string) (net.Conn, error) {
-	within, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+// dialWithin opens a TCP connection in time.
+func dialWithin(ctx context.Context, cfg Config, addr string, limit time.Duration) (net.Conn, error) {
+	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := cfg.Dial(within, "tcp", addr)
 	if err == nil {
@@ -184,7 +190,7 @@ func (c *Client) listenActive(ctx context.Context, local netip.Addr) (net.Listen
 // server does not know it.
 func (c *Client) announce(ctx context.Context, ip netip.Addr, listener net.Addr) error {
 	port := listener.(*net.TCPAddr).Port
-	if !c.noEPRT {
+	if !c.noEPRT || !ip.Is4() { // PORT has IPv4 addresses only
 		reply, err := c.exchange(ctx, eprt(ip, port))
 		if err != nil || reply.completed() {
 			return err
@@ -236,7 +242,7 @@ func (d *dataConn) establish(ctx context.Context, upload bool) error {
 // not. A 226 may overtake the connection of a small file: then the connection
 // is in the queue of the listener already.
 func (d *dataConn) accept(ctx context.Context) error {
-	within, cancel := context.WithTimeout(ctx, d.client.cfg.ConnectTimeout)
+	within, cancel := context.WithTimeout(ctx, d.client.dataWait(d.client.mayFallBack()))
 	defer cancel()
 	stop := context.AfterFunc(within, func() { _ = d.listener.Close() })
 	defer stop()

@@ -85,7 +85,8 @@ func (c *Client) listHere(dir string) (Listing, error) {
 	c.sink = func(line string) error { p.Line(line); return nil }
 	_, err := c.lib.List(dir)
 	if err != nil && c.shouldFallBack(c.outcome(err)) {
-		c.active, c.fellBack, c.opErr = !c.active, true, nil
+		c.fallBack(c.outcome(err))
+		c.opErr = nil
 		_, err = c.lib.List(dir)
 	}
 	return p.End(), c.outcome(err)

@@ -95,7 +95,9 @@ type Config struct {
 	// ClearData leaves the data connections of a TLS session in clear (PROT C).
 	ClearData bool
 
-	// Data says who opens the data connections.
+	// Data says who opens the data connections. A server that stays silent is
+	// given up after 15 s when another way is left; when it can no longer be
+	// spoken to then, the other way begins with a new session, see [Session].
 	Data DataMode
 	// ActiveAddr is announced to the server in active mode. Invalid (zero)
 	// means the local address of the control connection.
@@ -117,6 +119,10 @@ type Config struct {
 	// ReplyTimeout the wait for one reply, IdleTimeout the time a data
 	// connection may stand still. Zero means the defaults.
 	ConnectTimeout, ReplyTimeout, IdleTimeout time.Duration
+
+	// FellBack is told that a data mode did not work, why, and which is tried
+	// instead. Nil means nobody.
+	FellBack func(to DataMode, why error)
 
 	// Debug receives the dialogue, one line per call: "> " sent, "< " received.
 	// Passwords and accounts are masked. Nil means none.

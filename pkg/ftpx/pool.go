@@ -108,7 +108,7 @@ func (r *poolRun) finished(s *Session, took time.Duration) bool {
 		return true
 	}
 	if r.workers < r.Max && r.pays(s) {
-		r.add(speed)
+		r.add(s.Config, speed)
 	}
 	return true
 }
@@ -120,10 +120,11 @@ func (r *poolRun) pays(s *Session) bool {
 	return left > 0 && mean*time.Duration(left)/time.Duration(r.workers) > 2*s.cost
 }
 
-func (r *poolRun) add(speed float64) {
+// add opens another session in the way that works for the one with cfg.
+func (r *poolRun) add(cfg Config, speed float64) {
 	r.workers++
 	r.speed, r.since, r.doneThen = speed, time.Now(), r.done
-	s := &Session{Config: r.Config, Retry: r.Retry}
+	s := &Session{Config: cfg, Retry: r.Retry}
 	r.wg.Go(func() {
 		// A server that allows no more sessions leaves the work to the others.
 		if _, err := s.Client(r.ctx); err != nil {

@@ -27,10 +27,17 @@ type Session struct {
 	cost   time.Duration // of opening it
 }
 
-// Client returns a live session, and opens one when there is none.
+// Client returns a live session, and opens one when there is none. The new one
+// begins with the data mode that worked for the last.
 func (s *Session) Client(ctx context.Context) (*Client, error) {
 	if s.client != nil && s.client.Err() == nil {
 		return s.client, nil
+	}
+	if s.client != nil && s.client.fellBack {
+		s.Config.Data = DataAuto
+		if s.client.active {
+			s.Config.Data = DataActiveFirst
+		}
 	}
 	_ = s.Close() // dead already
 	start := time.Now()
@@ -40,6 +47,10 @@ func (s *Session) Client(ctx context.Context) (*Client, error) {
 	}
 	return c, err
 }
+
+// abandoned reports whether the session ended for lack of a data connection, and
+// the next is to try the other data mode.
+func (s *Session) abandoned() bool { return s.client != nil && s.client.abandoned }
 
 // Close ends the session.
 func (s *Session) Close() error {
@@ -53,13 +64,21 @@ func (s *Session) Close() error {
 
 // Do runs op, and again while its failure is [Temporary] and attempts are left.
 // attempt counts from zero. A server that could never be reached is not tried
-// again: more likely its address is wrong.
+// again: more likely its address is wrong. When the failure was that no data
+// connection came about, and the other data mode may be tried, that is done at
+// once and is no further attempt.
 func (s *Session) Do(ctx context.Context, op func(c *Client, attempt int) error) error {
+	switched := false
 	for attempt := 0; ; attempt++ {
 		c, err := s.Client(ctx)
 		reached := s.cost > 0 || saidSomething(err)
 		if err == nil {
 			err = op(c, attempt)
+			if err != nil && s.abandoned() && !switched {
+				switched = true
+				attempt--
+				continue
+			}
 		}
 		if err == nil || attempt >= s.Retry.Times || !reached || !Temporary(err) || ctx.Err() != nil {
 			return err

@@ -84,14 +84,14 @@ type Stream struct {
 // Open connects to the server of cfg and opens file; Close ends the session too.
 // ctx bounds all of it, to the end of Close. Errors are those of [Dial] and
 // [Client.Open].
-func Open(ctx context.Context, file string, opt OpenOptions, cfg Config) (*Stream, error) {
-	c, err := Dial(ctx, cfg)
+func Open(ctx context.Context, file string, opt OpenOptions, cfg Config) (s *Stream, err error) {
+	session := Session{Config: cfg}
+	err = session.Do(ctx, func(c *Client, _ int) (err error) {
+		s, err = c.Open(ctx, file, opt)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	s, err := c.Open(ctx, file, opt)
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(err, session.Close())
 	}
 	s.owns = true
 	return s, nil
@@ -115,7 +115,7 @@ func (c *Client) Open(ctx context.Context, file string, opt OpenOptions) (*Strea
 	}
 	err := s.start()
 	if err != nil && c.shouldFallBack(err) {
-		c.active, c.fellBack = !c.active, true
+		c.fallBack(err)
 		err = s.start()
 	}
 	if err != nil {

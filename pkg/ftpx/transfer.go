@@ -67,6 +67,7 @@ func Transfer(ctx context.Context, from, to Endpoint, opt TransferOptions) (Tran
 	src, dst := &Session{Config: from.Config}, &Session{Config: to.Config}
 	defer src.Close()
 	defer dst.Close()
+	switched := false
 	for attempt := 0; ; attempt++ {
 		if opt.Attempt != nil {
 			opt.Attempt(attempt)
@@ -74,6 +75,11 @@ func Transfer(ctx context.Context, from, to Endpoint, opt TransferOptions) (Tran
 		t := &transfer{ctx: ctx, from: from.File, to: to.File, opt: opt, result: TransferResult{Bytes: -1}}
 		t.opt.StartTimeout = orDefault(opt.StartTimeout, fxpStart)
 		err := t.run(src, dst)
+		if err != nil && !switched && (src.abandoned() || dst.abandoned()) {
+			switched = true
+			attempt--
+			continue
+		}
 		if err == nil || attempt >= opt.Retry.Times || !Temporary(err) || ctx.Err() != nil || !opt.Retry.wait(ctx, attempt, err) {
 			return t.result, err
 		}
