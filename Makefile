@@ -22,6 +22,9 @@ lint:
 bench: ## beside the rivals that are installed: make bench ONLY=stream,unix
 	$(GO) run ./tests/bench -only '$(ONLY)'
 
+fuzz: ## every fuzz target, one after the other: make fuzz FUZZTIME=20s ONLY=dnsq (or FUZZTIME=1000000x)
+	$(GO) run ./tests/fuzz -time '$(or $(FUZZTIME),20s)' -only '$(ONLY)'
+
 soak: ## the long ones: load, storms, a million datagrams and names; SOAK_MINUTES=10
 	$(GO) test -tags soak -count=1 -timeout 90m -v ./tests/soak
 
