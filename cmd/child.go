@@ -54,36 +54,38 @@ func (c *childFlags) argv() ([]string, error) {
 }
 
 // splitWords cuts s at blanks. Quotes and backslashes work as in a shell, but
-// nothing is expanded and nothing is special.
+// nothing is expanded and nothing is special. It goes by bytes: the name of a
+// file need not be UTF-8.
 func splitWords(s string) ([]string, error) {
 	var (
 		words  []string
 		word   strings.Builder
 		inWord bool
-		quote  rune
+		quote  byte
 		escape bool
 	)
-	for _, r := range s {
+	for i := range len(s) {
+		b := s[i]
 		switch {
 		case escape:
-			word.WriteRune(r)
+			word.WriteByte(b)
 			escape = false
-		case r == '\\' && quote != '\'':
+		case b == '\\' && quote != '\'':
 			escape, inWord = true, true
-		case quote != 0 && r == quote:
+		case quote != 0 && b == quote:
 			quote = 0
 		case quote != 0:
-			word.WriteRune(r)
-		case r == '\'' || r == '"':
-			quote, inWord = r, true
-		case r == ' ' || r == '\t' || r == '\n':
+			word.WriteByte(b)
+		case b == '\'' || b == '"':
+			quote, inWord = b, true
+		case b == ' ' || b == '\t' || b == '\n':
 			if inWord {
 				words = append(words, word.String())
 				word.Reset()
 				inWord = false
 			}
 		default:
-			word.WriteRune(r)
+			word.WriteByte(b)
 			inWord = true
 		}
 	}
