@@ -146,9 +146,12 @@ func (p *prober) run() error {
 }
 
 func (p *prober) sendHello() error {
-	msg := p.hello.marshal()
+	msg, err := p.hello.marshal()
+	if err != nil {
+		return err
+	}
 	p.sum.add(msg)
-	_, err := p.conn.Write(rawRecord(p.hello.recordVersion(), msg))
+	_, err = p.conn.Write(rawRecord(p.hello.recordVersion(), msg))
 	return err
 }
 

@@ -258,7 +258,9 @@ func rawRecord(version uint16, msg []byte) []byte {
 	return out
 }
 
-func (h *rawHello) marshal() []byte {
+// marshal makes the message. It fails when a name, a list, or the cookie that a
+// server wants back is too long for its place.
+func (h *rawHello) marshal() ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddUint8(typeClientHello)
 	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
@@ -277,9 +279,9 @@ func (h *rawHello) marshal() []byte {
 	})
 	msg, err := b.Bytes()
 	if err != nil {
-		panic(err) // a list too long for its length field: a mistake here
+		return nil, fmt.Errorf("ClientHello: %w", err)
 	}
-	return msg
+	return msg, nil
 }
 
 func addUint16s(b *cryptobyte.Builder, list []uint16) {
