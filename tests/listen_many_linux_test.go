@@ -218,7 +218,7 @@ func TestListenTenThousandConnections(t *testing.T) {
 	var kib int
 	fmt.Sscan(rest, &kib)
 	t.Logf("%d connections, %d KiB", n, kib)
-	if kib == 0 || kib > 40<<10 { // the test binary is larger than brio
+	if kib == 0 || kib > 40<<10 && !raceDetector { // the test binary is larger than brio
 		t.Errorf("%d idle connections take %d KiB", n, kib)
 	}
 }

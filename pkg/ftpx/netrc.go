@@ -1,6 +1,7 @@
 package ftpx
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -46,6 +47,9 @@ func ParseNetrc(text string) (Netrc, error) {
 
 func (n Netrc) set(word, value string) (Netrc, error) {
 	if word == "machine" {
+		if value == "" { // would stand for every machine
+			return n, errors.New("a machine without name")
+		}
 		return append(n, NetrcEntry{Machine: value}), nil
 	}
 	if len(n) == 0 {

@@ -2,6 +2,7 @@ package ftpx_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,11 +89,32 @@ default login anonymous password guest
 }
 
 func FuzzParseNetrc(f *testing.F) {
+	f.Add(`machine "" password x`)
 	f.Add("machine a login b password \"c\\\"\" macdef x\n\n default")
 	f.Fuzz(func(t *testing.T, s string) {
 		n, err := ftpx.ParseNetrc(s)
 		if err == nil && len(n) > len(s) {
 			t.Fatalf("%d entries from %d bytes", len(n), len(s))
+		}
+		if err != nil {
+			return
+		}
+		// Written with quotes, the same entries come back.
+		var b strings.Builder
+		quote := func(v string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"` }
+		for _, e := range n {
+			if e.Machine == "" {
+				b.WriteString("default")
+			} else {
+				b.WriteString("machine " + quote(e.Machine))
+			}
+			b.WriteString(" login " + quote(e.Login) + " password " + quote(e.Password) + " account " + quote(e.Account) + "\n")
+		}
+		if _, ok := n.Find("none.example", ""); ok && !strings.Contains(b.String(), "default") && !strings.Contains(s, "none.example") {
+			t.Errorf("%q has something for every machine: %+v", s, n)
+		}
+		if again, err := ftpx.ParseNetrc(b.String()); err != nil || !slices.Equal(again, n) {
+			t.Errorf("%q has %+v, which reads as %+v, %v", s, n, again, err)
 		}
 	})
 }

@@ -79,8 +79,8 @@ func (u *URL) setAuthority(scheme, authority string) error {
 }
 
 func (u *URL) setPath(raw string) error {
-	if i := strings.LastIndex(strings.ToLower(raw), ";type="); i >= 0 && i+7 == len(raw) {
-		u.Type = strings.ToLower(raw)[i+6]
+	if i := len(raw) - len(";type=x"); i >= 0 && strings.EqualFold(raw[i:i+6], ";type=") {
+		u.Type = raw[i+6] | 0x20 // in lower case
 		raw = raw[:i]
 		if !strings.ContainsRune("aid", rune(u.Type)) {
 			return fmt.Errorf("type %q is none of a, i, d", u.Type)
