@@ -262,7 +262,10 @@ func (c *client12) finish(sh *serverHello, exchange, secret []byte) error {
 func (c *client12) again() (Renegotiation, error) {
 	rand.Read(c.hello.random[:])
 	c.hello.verifyData = c.verifyData
-	hello := c.hello.marshal()
+	hello, err := c.hello.marshal()
+	if err != nil {
+		return RenegotiationNotTried, err
+	}
 	var flight []byte
 	for len(hello) > 0 {
 		n := min(len(hello), maxRecord)
