@@ -101,6 +101,8 @@ func (p *pump) moveInKernel(ctx context.Context) (bool, error) {
 		return p.sendfile(ctx, dst, src)
 	case spliceable(src, dst):
 		return p.splice(ctx, dst, src)
+	case dst.kind == fileKind && src.polled && (src.kind == streamKind || src.kind == pipeKind):
+		return true, p.copyAhead(ctx, src)
 	}
 	return false, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -187,19 +188,23 @@ func TestPumpBetweenAllEnds(t *testing.T) {
 }
 
 func TestPumpStopsAtLimit(t *testing.T) {
-	want := noise(t, 1<<20)
+	want := noise(t, 3<<20)
 	for from, source := range sources(t) {
-		t.Run(from, func(t *testing.T) {
-			dst := sinks(t)["tcp"]()
-			n, err := socket.Pump(t.Context(), dst.w, source(want), socket.PumpOptions{Limit: 100_001})
-			dst.w.Close()
-			if err != nil || n != 100_001 {
-				t.Errorf("Pump = %d, %v; want 100001, nil", n, err)
+		for _, to := range []string{"tcp", "append"} {
+			for _, limit := range []int64{100_001, 1_500_001} {
+				t.Run(fmt.Sprintf("%d from %s to %s", limit, from, to), func(t *testing.T) {
+					dst := sinks(t)[to]()
+					n, err := socket.Pump(t.Context(), dst.w, source(want), socket.PumpOptions{Limit: limit})
+					dst.w.Close()
+					if err != nil || n != limit {
+						t.Errorf("Pump = %d, %v; want %d, nil", n, err, limit)
+					}
+					if got := dst.got(t); !bytes.Equal(got, want[:limit]) {
+						t.Errorf("%d bytes arrived, want the first %d", len(got), limit)
+					}
+				})
 			}
-			if got := dst.got(t); !bytes.Equal(got, want[:100_001]) {
-				t.Errorf("%d bytes arrived, want the first 100001", len(got))
-			}
-		})
+		}
 	}
 }
 
