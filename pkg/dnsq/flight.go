@@ -19,7 +19,7 @@ type flight struct {
 // askQueued answers q from the cache, or joins a caller who is asking the same
 // already, or asks.
 func (r *Resolver) askQueued(ctx context.Context, q *dns.Msg, o Options) (*reply, error) {
-	key := newCacheKey(r.realm(), q.Question[0])
+	key := newCacheKey(r.settings().realm(), q.Question[0])
 	if !o.IgnoreCache {
 		if rep := r.fromCache(key, q, o); rep != nil {
 			return rep, nil
@@ -92,7 +92,7 @@ func (r *Resolver) join(ctx context.Context, key cacheKey, q *dns.Msg, o Options
 // fly asks q and keeps the reply. It ends when no caller waits any longer.
 func (r *Resolver) fly(ctx context.Context, f *flight, key cacheKey, q *dns.Msg, o Options) {
 	defer f.cancel()
-	f.reply, f.err = r.ask(ctx, q, r.configured, o)
+	f.reply, f.err = r.ask(ctx, q, r.settings().servers, o)
 	if f.reply != nil {
 		f.reply.expires = r.cache.store(key, f.reply.msg.Copy(), f.reply.server, f.reply.stored)
 	}

@@ -30,7 +30,7 @@ const (
 // The error wraps [ErrNotFound] when every reply says that there is no such
 // name or address; one that leaves the question open comes before it.
 func (r *Resolver) LookupHost(ctx context.Context, host string, family Family, o Options) ([]netip.Addr, error) {
-	if addrs := ofFamily(r.hosts.Addrs(host), family); len(addrs) > 0 {
+	if addrs := ofFamily(r.settings().hosts.Addrs(host), family); len(addrs) > 0 {
 		return addrs, nil
 	}
 	if name := hostKey(host); name == "localhost" || strings.HasSuffix(name, ".localhost") {
@@ -107,7 +107,8 @@ type addrResult struct {
 // addressTypes are the types of record to ask for, the preferred one first. The
 // system's option no-aaaa leaves IPv6 out unless only IPv6 is wanted.
 func (r *Resolver) addressTypes(family Family) []uint16 {
-	noAAAA := r.system != nil && r.system.NoAAAA
+	sys := r.settings().system
+	noAAAA := sys != nil && sys.NoAAAA
 	switch {
 	case family == IPv6Only:
 		return []uint16{dns.TypeAAAA}
@@ -152,7 +153,7 @@ func ofFamily(addrs []netip.Addr, family Family) []netip.Addr {
 // DNS (PTR). Names have no final dot. The error wraps [ErrNotFound] when there
 // is none.
 func (r *Resolver) LookupAddr(ctx context.Context, addr netip.Addr, o Options) ([]string, error) {
-	if names := r.hosts.Names(addr); len(names) > 0 {
+	if names := r.settings().hosts.Names(addr); len(names) > 0 {
 		return names, nil
 	}
 	o.Type, o.Search, o.Raw = dns.TypePTR, NoSearch, false

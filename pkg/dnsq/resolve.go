@@ -63,7 +63,7 @@ func (r *Resolver) Query(ctx context.Context, name string, o Options) (*Answer, 
 
 // query asks for one absolute name; tried are the names asked before.
 func (r *Resolver) query(ctx context.Context, name string, o Options, tried []string) (*Answer, error) {
-	rep, err := r.resolve(ctx, NewQuery(name, o.qtype(), r.cfg.Header), o)
+	rep, err := r.resolve(ctx, NewQuery(name, o.qtype(), r.settings().header), o)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (r *Resolver) resolve(ctx context.Context, q *dns.Msg, o Options) (*reply, 
 	case o.queued():
 		rep, err = r.askQueued(ctx, q, o)
 	default:
-		rep, err = r.ask(ctx, q, r.configured, o)
+		rep, err = r.ask(ctx, q, r.settings().servers, o)
 	}
 	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoReply) {
 		err = &QueryError{Name: q.Question[0].Name, Type: TypeName(q.Question[0].Qtype), main: ErrNoReply}
@@ -106,7 +106,7 @@ func (r *Resolver) follow(ctx context.Context, rep *reply, o Options) (*reply, e
 		if rep.msg.Rcode != dns.RcodeSuccess || len(c.records) > 0 || len(c.aliases) == 0 || c.loop {
 			return rep, nil
 		}
-		next, err := r.resolve(ctx, NewQuery(c.target, q.Qtype, r.cfg.Header), o)
+		next, err := r.resolve(ctx, NewQuery(c.target, q.Qtype, r.settings().header), o)
 		if err != nil {
 			return nil, err
 		}
@@ -154,14 +154,14 @@ func (r *Resolver) candidates(name string, mode SearchMode) ([]string, error) {
 		return []string{abs}, nil
 	}
 	var completed []string
-	domain, search, ndots := r.names()
-	for _, domain := range searchList(domain, search) {
+	known := r.settings().names()
+	for _, domain := range searchList(known.domain, known.search) {
 		if c, err := AbsoluteName(name + "." + domain); err == nil {
 			completed = append(completed, c)
 		}
 	}
 	switch {
-	case mode == SearchNdots && dots < ndots:
+	case mode == SearchNdots && dots < known.ndots:
 		return append(completed, abs), nil
 	case mode == SearchNdots || dots > 0:
 		return append([]string{abs}, completed...), nil

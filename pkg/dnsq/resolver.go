@@ -2,9 +2,6 @@ package dnsq
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -61,17 +58,13 @@ type Config struct {
 }
 
 // A Resolver answers questions with the help of name servers, and remembers what
-// they said. It may be used by several goroutines.
+// they said. It may be used by several goroutines. Files of the system that it
+// goes by are looked at again every five seconds, and read when they changed.
 type Resolver struct {
-	cfg    Config
-	system *SystemConfig // nil when the name servers were given
-
-	namesOnce sync.Once // guards the first use of these
-	domain    string
-	search    []string
-	ndots     int
-
-	hosts    *Hosts
+	cfg      Config
+	held     atomic.Pointer[settings]
+	begun    time.Time
+	checked  atomic.Int64 // when files were last looked at, nanoseconds since begun
 	cache    *Cache
 	client   *Client // our own, nil when Exchange was given
 	next     atomic.Uint32
@@ -81,27 +74,19 @@ type Resolver struct {
 
 	mu          sync.Mutex
 	nameservers []*Nameserver // configured ones first, then others asked
-	configured  []Server
 	flights     map[cacheKey]*flight
 }
 
 // NewResolver makes a resolver. It fails when a file of the system that it needs
 // exists and cannot be read. The caller closes it.
 func NewResolver(cfg Config) (*Resolver, error) {
-	r := &Resolver{cfg: cfg, cache: cfg.Cache, flights: map[cacheKey]*flight{}}
-	if err := r.configure(); err != nil {
+	r := &Resolver{cfg: cfg, cache: cfg.Cache, begun: time.Now(), flights: map[cacheKey]*flight{}}
+	s, err := newSettings(&r.cfg)
+	if err != nil {
 		return nil, err
 	}
-	if !cfg.NoHosts {
-		path := cfg.HostsFile
-		if path == "" {
-			path = defaultHostsPath()
-		}
-		var err error
-		if r.hosts, err = readHosts(path); err != nil {
-			return nil, err
-		}
-	}
+	r.held.Store(s)
+	r.countFirst(s.servers)
 	if r.cache == nil {
 		r.cache = new(Cache)
 	}
@@ -111,57 +96,6 @@ func NewResolver(cfg Config) (*Resolver, error) {
 	}
 	r.closing, r.shutdown = context.WithCancel(context.Background())
 	return r, nil
-}
-
-// configure settles the name servers. Who names them needs nothing of the system
-// before a name is to be completed: see names.
-func (r *Resolver) configure() error {
-	cfg := &r.cfg
-	r.configured, r.domain, r.search = cfg.Nameservers, searchDomain(cfg.Domain), searchDomains(cfg.Search)
-	if cfg.Auto || len(cfg.Nameservers) == 0 {
-		sys, err := ReadSystemConfig(cfg.ResolvConf, cfg.Env)
-		if err != nil {
-			return fmt.Errorf("configuration of the system: %w", err)
-		}
-		r.system = sys
-		r.useSystemServers(sys)
-	}
-	for _, srv := range r.configured {
-		r.nameservers = append(r.nameservers, &Nameserver{Server: srv})
-	}
-	return nil
-}
-
-// names settles domain, search list and ndots, when they are needed first. A
-// configuration that cannot be read has none: the name servers are known.
-func (r *Resolver) names() (domain string, search []string, ndots int) {
-	r.namesOnce.Do(func() {
-		given := !r.cfg.Auto && (r.cfg.Domain != "" || len(r.cfg.Search) > 0)
-		sys := r.system
-		if sys == nil && !given {
-			sys, _ = ReadSystemConfig(r.cfg.ResolvConf, r.cfg.Env)
-		}
-		if r.ndots = 1; sys != nil {
-			r.ndots = sys.Ndots
-		}
-		if sys != nil && !given {
-			r.domain, r.search = sys.Domain, sys.Search
-		}
-	})
-	return r.domain, r.search, r.ndots
-}
-
-// useSystemServers takes the name servers of the system and the options that
-// belong to them.
-func (r *Resolver) useSystemServers(sys *SystemConfig) {
-	r.configured = slices.Clone(sys.Nameservers)
-	for i := range r.configured {
-		if sys.UseTCP && r.configured[i].Transport == "" {
-			r.configured[i].Transport = TCP
-		}
-	}
-	r.cfg.Rotate = r.cfg.Rotate || sys.Rotate
-	r.cfg.Header.AD = r.cfg.Header.AD || sys.TrustAD
 }
 
 // Close closes idle connections and ends what refreshes the cache.
@@ -176,63 +110,45 @@ func (r *Resolver) Close() error {
 
 // Configured reports whether at least one name server is known. Without one
 // every query fails with [ErrNoServer].
-func (r *Resolver) Configured() bool { return len(r.configured) > 0 }
+func (r *Resolver) Configured() bool { return len(r.settings().servers) > 0 }
 
 // Domain is the domain of this machine, empty when there is none.
-func (r *Resolver) Domain() string {
-	domain, _, _ := r.names()
-	return domain
-}
+func (r *Resolver) Domain() string { return r.settings().names().domain }
 
 // Search is the search list, without the domain.
-func (r *Resolver) Search() []string {
-	_, search, _ := r.names()
-	return slices.Clone(search)
-}
+func (r *Resolver) Search() []string { return slices.Clone(r.settings().names().search) }
 
 // Servers are the name servers asked when a query names none.
-func (r *Resolver) Servers() []Server { return slices.Clone(r.configured) }
+func (r *Resolver) Servers() []Server { return slices.Clone(r.settings().servers) }
 
 // System is the configuration that the system's name servers were taken from,
 // nil when they were given.
-func (r *Resolver) System() *SystemConfig { return r.system }
+func (r *Resolver) System() *SystemConfig { return r.settings().system }
 
 // Cache is the cache in use.
 func (r *Resolver) Cache() *Cache { return r.cache }
 
 // repeat is the number of tries in all when the caller gives none: what
 // resolv.conf says counts per server.
-func (r *Resolver) repeat(o Options, servers int) int {
+func (s *settings) repeat(o Options, servers int) int {
 	switch {
 	case o.Repeat > 0:
 		return o.Repeat
-	case r.system != nil && r.system.Attempts > 0:
-		return r.system.Attempts * servers
+	case s.system != nil && s.system.Attempts > 0:
+		return s.system.Attempts * servers
 	}
 	return DefaultRepeat
 }
 
 // timeout is the time of one try.
-func (r *Resolver) timeout(o Options) time.Duration {
+func (s *settings) timeout(o Options) time.Duration {
 	switch {
 	case o.Timeout > 0:
 		return o.Timeout
-	case r.system != nil && r.system.Timeout > 0:
-		return r.system.Timeout
+	case s.system != nil && s.system.Timeout > 0:
+		return s.system.Timeout
 	}
 	return DefaultTimeout
-}
-
-// realm tells apart in the cache the replies of other servers and to questions
-// asked in another way.
-func (r *Resolver) realm() string {
-	h := sha256.New()
-	for _, srv := range r.configured {
-		fmt.Fprintln(h, srv)
-	}
-	hdr := r.cfg.Header
-	fmt.Fprintln(h, hdr.NoRecursion, hdr.CD, hdr.DO, hdr.NoEDNS, hdr.ClientSubnet)
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // A Nameserver is a server and what it was asked so far.
@@ -292,13 +208,44 @@ func (r *Resolver) count(srv Server, t Timing) {
 func (r *Resolver) nameserver(srv Server) *Nameserver {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	ns := known(r.nameservers, srv)
+	if ns == nil {
+		ns = &Nameserver{Server: srv}
+		r.nameservers = append(r.nameservers, ns)
+	}
+	return ns
+}
+
+// known is the counters of srv in list, nil when they are not there.
+func known(list []*Nameserver, srv Server) *Nameserver {
 	key := srv.String()
-	for _, ns := range r.nameservers {
+	for _, ns := range list {
 		if ns.Server.String() == key {
 			return ns
 		}
 	}
-	ns := &Nameserver{Server: srv}
-	r.nameservers = append(r.nameservers, ns)
-	return ns
+	return nil
+}
+
+// countFirst puts the counters of servers, the configured ones, before the others.
+func (r *Resolver) countFirst(servers []Server) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.nameservers
+	r.nameservers = nil
+	for _, srv := range servers {
+		if known(r.nameservers, srv) != nil {
+			continue // given twice
+		}
+		ns := known(old, srv)
+		if ns == nil {
+			ns = &Nameserver{Server: srv}
+		}
+		r.nameservers = append(r.nameservers, ns)
+	}
+	for _, ns := range old {
+		if !slices.Contains(r.nameservers, ns) {
+			r.nameservers = append(r.nameservers, ns)
+		}
+	}
 }

@@ -17,5 +17,13 @@ func ReadSystemConfig(path string, env ResolvEnv) (*SystemConfig, error) {
 	return readResolvConf(path, env)
 }
 
+// watchSystem watches what [ReadSystemConfig] reads.
+func watchSystem(path string) watched {
+	if path == "" {
+		path = resolvConfPath
+	}
+	return watch(path)
+}
+
 // defaultHostsPath is where the system keeps its hosts file.
 func defaultHostsPath() string { return hostsPath }

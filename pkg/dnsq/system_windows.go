@@ -41,6 +41,14 @@ func ReadSystemConfig(path string, env ResolvEnv) (*SystemConfig, error) {
 	return c, nil
 }
 
+// watchSystem watches what [ReadSystemConfig] reads.
+func watchSystem(path string) watched {
+	if path == "" {
+		return watched{always: true}
+	}
+	return watch(path)
+}
+
 // addServers adds the name servers of one adapter. Site-local addresses are
 // what Windows makes up when IPv6 has no name server (RFC 3879 deprecates them).
 func (c *SystemConfig) addServers(a *windows.IpAdapterDnsServerAdapter) {

@@ -50,6 +50,7 @@ type reply struct {
 // An attempt is the state of asking one question round the list of servers.
 type attempt struct {
 	r        *Resolver
+	settings *settings
 	q        *dns.Msg
 	servers  []Server
 	failures []error // the last one of each server, nil while it has none
@@ -65,12 +66,12 @@ func (r *Resolver) ask(ctx context.Context, q *dns.Msg, servers []Server, o Opti
 	if len(servers) == 0 {
 		return nil, ErrNoServer
 	}
-	a := &attempt{r: r, q: q, servers: servers, failures: make([]error, len(servers)), out: make([]bool, len(servers))}
+	a := &attempt{r: r, settings: r.settings(), q: q, servers: servers, failures: make([]error, len(servers)), out: make([]bool, len(servers))}
 	first := 0
-	if r.cfg.Rotate {
+	if a.settings.rotate {
 		first = int(r.next.Add(1)-1) % len(servers)
 	}
-	repeat := r.repeat(o, len(servers))
+	repeat := a.settings.repeat(o, len(servers))
 	for i := 0; a.tries < repeat && !a.over(); i++ {
 		n := (first + i) % len(servers)
 		if a.out[n] {
@@ -93,10 +94,10 @@ func (r *Resolver) ask(ctx context.Context, q *dns.Msg, servers []Server, o Opti
 // try asks the server n once. Both results are nil when the next one is to be tried.
 func (a *attempt) try(ctx context.Context, n int, plain bool, o Options) (*reply, error) {
 	srv, q := a.servers[n], a.q
-	if plain && !a.r.cfg.Header.DO {
+	if plain && !a.settings.header.DO {
 		q = withoutEDNS(q)
 	}
-	tryCtx, cancel := context.WithTimeout(ctx, a.r.timeout(o))
+	tryCtx, cancel := context.WithTimeout(ctx, a.settings.timeout(o))
 	defer cancel()
 	m, timing, err := a.r.cfg.Exchange(tryCtx, srv, q)
 	a.r.count(srv, timing)
