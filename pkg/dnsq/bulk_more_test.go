@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -220,6 +221,39 @@ func TestBulkLeavesNothing(t *testing.T) {
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+// A question that failed a moment ago is not asked again (RFC 9520 section 3.2).
+func TestBulkQueueFailures(t *testing.T) {
+	for _, rcode := range []int{-1, dns.RcodeServerFailure} {
+		var asked atomic.Int32
+		srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+			asked.Add(1)
+			if rcode >= 0 {
+				_ = w.WriteMsg(new(dns.Msg).SetRcode(q, rcode))
+			}
+		})
+		given := make(chan struct{}, 2)
+		given <- struct{}{}
+		n := 0
+		next := func() (dnsq.BulkQuestion, error) {
+			if n++; n > 2 {
+				return dnsq.BulkQuestion{}, io.EOF
+			}
+			<-given
+			return dnsq.BulkQuestion{Name: "www.example"}, nil
+		}
+		sum, err := dnsq.Bulk(context.Background(), next, func(r *dnsq.BulkResult) error {
+			if (r.Err != nil) != (rcode < 0) || r.Cached != (r.Seq == 1) {
+				t.Errorf("result %d: rcode %d, cached %v, %v", r.Seq, r.Rcode(), r.Cached, r.Err)
+			}
+			given <- struct{}{}
+			return nil
+		}, dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Queue: true, Tries: 1, Timeout: 50 * time.Millisecond})
+		if err != nil || sum.Questions != 2 || sum.Cached != 1 || asked.Load() != 1 {
+			t.Errorf("rcode %d: %+v, %v; asked %d times, want once", rcode, sum, err, asked.Load())
 		}
 	}
 }

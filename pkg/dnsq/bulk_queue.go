@@ -11,6 +11,8 @@ import (
 const (
 	bulkKnownMax  = 16384    // replies
 	bulkKnownSize = 16 << 20 // octets of them
+
+	bulkFailureTime = 5 * time.Second // for which a failure counts again (RFC 9520 section 3.2)
 )
 
 // bulkQueue has equal questions asked once: one that is under way is waited for,
@@ -21,9 +23,10 @@ type bulkQueue struct {
 	size   int // octets of known
 }
 
-// A bulkKnown is a reply that counts until it expires.
+// A bulkKnown is a reply, or that none came, which counts until it expires.
 type bulkKnown struct {
-	msg     []byte
+	msg     []byte // nil when err is set
+	err     error
 	server  Server
 	stored  time.Duration // on the clock of the run
 	expires time.Duration
@@ -53,10 +56,8 @@ func (p *bulkPacked) appendKey(b []byte) []byte {
 func (b *bulk) join(seq int64, p *bulkPacked, key []byte) bool {
 	if k, ok := b.queue.known[string(key)]; ok {
 		if b.now < k.expires {
-			b.sum.Answered++
-			b.sum.Cached++
-			b.countReply(k.msg)
-			b.deliver(seq, &p.BulkQuestion, BulkResult{Server: k.server, Message: k.msg, Cached: true, age: b.now - k.stored})
+			b.countAgain(k.msg)
+			b.deliver(seq, &p.BulkQuestion, BulkResult{Server: k.server, Message: k.msg, Err: k.err, Cached: true, age: b.now - k.stored})
 			return true
 		}
 		b.queue.forget(string(key), k)
@@ -73,20 +74,35 @@ func (q *bulkQueue) forget(key string, k bulkKnown) {
 	q.size -= len(k.msg)
 }
 
-// keep remembers the reply msg while it is valid.
-func (q *bulkQueue) keep(key string, msg []byte, server Server, now time.Duration) {
-	ttl := wireTTL(msg)
+// keep remembers what res says.
+func (q *bulkQueue) keep(key string, res *BulkResult, now time.Duration) {
+	ttl := bulkFailureTime
+	if res.Message != nil {
+		ttl = wireTTL(res.Message)
+	}
 	if ttl <= 0 {
 		return
 	}
 	for other, k := range q.known { // any will do: names that come again come soon
-		if len(q.known) < bulkKnownMax && q.size+len(msg) <= bulkKnownSize {
+		if len(q.known) < bulkKnownMax && q.size+len(res.Message) <= bulkKnownSize {
 			break
 		}
 		q.forget(other, k)
 	}
-	q.known[key] = bulkKnown{append([]byte(nil), msg...), server, now, now + ttl}
-	q.size += len(msg)
+	q.known[key] = bulkKnown{append([]byte(nil), res.Message...), res.Err, res.Server, now, now + ttl}
+	q.size += len(res.Message)
+}
+
+// countAgain counts a result that another question's reply msg has settled; nil
+// means that it had none.
+func (b *bulk) countAgain(msg []byte) {
+	b.sum.Cached++
+	if msg == nil {
+		b.sum.Failed++
+		return
+	}
+	b.sum.Answered++
+	b.countReply(msg)
 }
 
 // settle ends the wait of the questions equal to that of slot i, which res answers.
@@ -95,18 +111,10 @@ func (b *bulk) settle(s *bulkSlot, res BulkResult) {
 		return
 	}
 	delete(b.queue.flying, s.key)
-	if res.Message != nil {
-		b.queue.keep(s.key, res.Message, res.Server, b.now)
-	}
-	res.Cached = res.Message != nil
+	b.queue.keep(s.key, &res, b.now)
+	res.Cached = true
 	for _, f := range s.followers {
-		if res.Message != nil {
-			b.sum.Answered++
-			b.sum.Cached++
-			b.countReply(res.Message)
-		} else {
-			b.sum.Failed++
-		}
+		b.countAgain(res.Message)
 		b.deliver(f.seq, &f.q, res)
 	}
 }
@@ -116,7 +124,7 @@ func (b *bulk) settle(s *bulkSlot, res BulkResult) {
 // not at all.
 func wireTTL(msg []byte) time.Duration {
 	if rcode := msg[3] & 0xf; rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {
-		return 0
+		return bulkFailureTime
 	}
 	off := wireQuestionEnd(msg)
 	answers, authority := int(binary.BigEndian.Uint16(msg[6:])), int(binary.BigEndian.Uint16(msg[8:]))

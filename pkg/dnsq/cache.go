@@ -18,14 +18,16 @@ const (
 )
 
 // A Cache keeps replies, positive and negative (RFC 2308), for as long as their
-// records say. The zero Cache is ready to use, by several goroutines and
-// resolvers. It must not be copied.
+// records say, and for 1 to 30 seconds that a question could not be answered (RFC
+// 9520). The zero Cache is ready to use, by several goroutines and resolvers. It
+// must not be copied.
 type Cache struct {
 	// Size bounds the replies kept. Zero means 10,000.
 	Size int
 
-	mu      sync.Mutex
-	entries map[cacheKey]*cacheEntry
+	mu       sync.Mutex
+	entries  map[cacheKey]*cacheEntry
+	failures map[cacheKey]*failure
 }
 
 // A cacheKey is what was asked. The type of a name that does not exist is zero:

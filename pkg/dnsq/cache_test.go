@@ -3,6 +3,7 @@ package dnsq_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func TestCache(t *testing.T) {
 		{"nowhere.example", dns.TypeA, 1},    // NXDOMAIN
 		{"nowhere.example", dns.TypeAAAA, 0}, // of all types
 		{"nosoa.example", dns.TypeA, 2},      // without SOA record nothing says for how long
-		{"servfail.example", dns.TypeA, 2},   // a failure is no answer
+		{"servfail.example", dns.TypeA, 1},   // a failure too, for a moment (RFC 9520)
 	} {
 		if got := asks(t, z, r, tt.name, tt.qtype); got != tt.asks {
 			t.Errorf("%s %s: %d questions, want %d", tt.name, dnsq.TypeName(tt.qtype), got, tt.asks)
@@ -96,6 +97,29 @@ func TestCacheStale(t *testing.T) {
 		if err := r.Close(); err != nil { // waits for what refreshes the cache
 			t.Error(err)
 		}
+	}
+}
+
+// TestCacheStaleNegative: a negative answer past its time has a time of validity
+// below zero too.
+func TestCacheStaleNegative(t *testing.T) {
+	srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetRcode(q, dns.RcodeNameError)
+		soa, _ := dns.NewRR("example. 1 IN SOA ns.example. hostmaster.example. 1 7200 3600 86400 60")
+		m.Ns = []dns.RR{soa}
+		_ = w.WriteMsg(m)
+	})
+	r, err := dnsq.NewResolver(dnsq.Config{Nameservers: []dnsq.Server{srv}, NoHosts: true, Stale: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if a := query(t, r, "gone.example", dnsq.Options{}); *a.Valid < 0 || a.Cached {
+		t.Errorf("new negative answer: valid %d, cached %v", *a.Valid, a.Cached)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if a := query(t, r, "gone.example", dnsq.Options{}); *a.Valid >= 0 || !a.Cached || !errors.Is(a.Err(), dnsq.ErrNotFound) {
+		t.Errorf("negative answer past its time: valid %d, cached %v, %v", *a.Valid, a.Cached, a.Err())
 	}
 }
 

@@ -2,6 +2,7 @@ package dnsq
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/miekg/dns"
@@ -23,6 +24,9 @@ func (r *Resolver) askQueued(ctx context.Context, q *dns.Msg, o Options) (*reply
 	if !o.IgnoreCache {
 		if rep := r.fromCache(key, q, o); rep != nil {
 			return rep, nil
+		}
+		if f := r.cache.failed(key, time.Now()); f != nil {
+			return f.again(q)
 		}
 	}
 	f := r.join(ctx, key, q, o)
@@ -49,7 +53,7 @@ func (r *Resolver) fromCache(key cacheKey, q *dns.Msg, o Options) *reply {
 	if e == nil {
 		return nil
 	}
-	if !now.Before(e.expires) {
+	if !now.Before(e.expires) && r.cache.failed(key, now) == nil {
 		r.refreshLater(key, q, o)
 	}
 	m := e.aged(now)
@@ -93,15 +97,28 @@ func (r *Resolver) join(ctx context.Context, key cacheKey, q *dns.Msg, o Options
 func (r *Resolver) fly(ctx context.Context, f *flight, key cacheKey, q *dns.Msg, o Options) {
 	defer f.cancel()
 	f.reply, f.err = r.ask(ctx, q, r.settings().servers, o)
-	if f.reply != nil {
-		f.reply.expires = r.cache.store(key, f.reply.msg.Copy(), f.reply.server, f.reply.stored)
-	}
+	r.remember(ctx, key, f)
 	r.mu.Lock()
 	if r.flights[key] == f {
 		delete(r.flights, key)
 	}
 	r.mu.Unlock()
 	close(f.done)
+}
+
+// remember keeps what came of a flight, unless it was given up.
+func (r *Resolver) remember(ctx context.Context, key cacheKey, f *flight) {
+	switch rep := f.reply; {
+	case rep != nil && conclusive(rep.msg):
+		r.cache.succeeded(key)
+		rep.expires = r.cache.store(key, rep.msg.Copy(), rep.server, rep.stored)
+	case rep != nil:
+		kept := *rep
+		kept.msg = rep.msg.Copy()
+		r.cache.fail(key, &kept, nil, time.Now())
+	case ctx.Err() == nil && !errors.Is(f.err, ErrNoServer):
+		r.cache.fail(key, nil, f.err, time.Now())
+	}
 }
 
 // leave ends the flight when nobody waits for it any longer.
