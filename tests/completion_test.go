@@ -143,10 +143,29 @@ func TestCompletionInZsh(t *testing.T) {
 	s.typed(killLine+"brio version --format sho\t", `rt`)
 	s.typed(killLine+"brio ipaddr --ipv6 \t\t", `(?s)no.*only.*prefer`)
 	s.typed(killLine+"brio help exi\t", `t-codes`)
+	s.typed(killLine+"brio dns-query example.com HTT\t", `PS`)
+	s.typed(killLine+"brio tls-client --groups X25519M\t", `LKEM768`)
+	s.typed(killLine+"brio cert-info --ca-file LICEN\t", `SE`)
+	s.typed(killLine+"brio ftp-\t\t", `(?s)ftp-get.*fetch files by FTP.*ftp-put`)
+}
+
+// fish completes at a prompt as the others do: a word that is the only one, and
+// the list of several with their descriptions.
+func TestCompletionInFish(t *testing.T) {
+	s := startShell(t, "fish", "--no-config", "-i")
+	s.typed("function fish_prompt; echo -n '$ '; end; function fish_right_prompt; end; set -g fish_autosuggestion_enabled 0; source completions/brio.fish; echo rea''dy\n", `ready`)
+	s.typed("brio ipad\t", `addr `)
+	s.typed(killLine+"brio ipaddr is loopb\t", `ack `)
+	s.typed(killLine+"brio version --format sho\t", `rt `)
+	s.typed(killLine+"brio ipaddr --ipv6 \t", `(?s)no.*only.*prefer`)
+	s.typed(killLine+"brio help exi\t", `t-codes `)
+	s.typed(killLine+"brio dns-query example.com HTT\t", `PS `)
+	s.typed(killLine+"brio tls-client --ciphers HIGH:ECDHE-ECDSA-CHA\t", `CHA20-POLY1305 `)
+	s.typed(killLine+"brio ftp-\t", `(?s)ftp-get.*fetch files by FTP.*ftp-put`)
 }
 
 // fish tells what it would offer.
-func TestCompletionInFish(t *testing.T) {
+func TestCompletionsOfFish(t *testing.T) {
 	fish := needTool(t, "fish")
 	for line, want := range map[string]string{
 		"brio ipad":                "ipaddr\t",
