@@ -99,8 +99,8 @@ func allCommands(c *cobra.Command) []*cobra.Command {
 // It works on a copy of the environment's flags: those of this run stay.
 func (e *env) settingsOf(c *cobra.Command, all bool) ([]setting, error) {
 	probe := newEnv(nil, e.stdin, e.stdout, e.stderr)
-	tree := newRootCmd(probe)
-	target, _, err := tree.Find(strings.Fields(c.CommandPath())[1:])
+	path := strings.Fields(c.CommandPath())[1:]
+	target, _, err := newTree(probe, path[:1]).Find(path)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ buffer was full, are reported on stderr.`,
 	})
 	o.addListen(c)
 	o.addSocket(c)
-	return exits(answers(c),
+	return exits(results(e, answers(c), datagramResult{}),
 		statusLine{statusTimeout, "nothing came in time"},
 		statusLine{statusLocalAddr, ""},
 		statusLine{statusDenied, ""},

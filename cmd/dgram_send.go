@@ -64,7 +64,7 @@ that time the status is 5, and when the peer's system refuses it is 4.`,
 	completeFraming(c)
 	c.MarkFlagsMutuallyExclusive("data", "file")
 	c.MarkFlagsMutuallyExclusive("data", "gso")
-	return exits(answers(c),
+	return exits(results(e, answers(c), sendResult{}),
 		statusLine{statusNotFound, "no such name"},
 		statusLine{statusRefused, "refused: nobody receives there"},
 		statusLine{statusTimeout, "no reply in time"},

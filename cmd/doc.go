@@ -53,7 +53,7 @@ type ExitDoc struct {
 // A FieldDoc is a member of a JSON object.
 type FieldDoc struct {
 	Path string // "class.name"; "warnings[].kind" of the elements of a list
-	Type string // "string", "integer", "number", "boolean", "array", "object", or "any"
+	Type string // "string", "integer", "number", "boolean", "array", "object", "object or null", or "any"
 }
 
 // A TopicDoc is a text of "brio help".
@@ -162,11 +162,7 @@ func describeFields(s *schema, prefix string) []FieldDoc {
 			continue
 		}
 		path, inner := prefix+p.name, p.schema
-		kind := inner.Type
-		if kind == "" {
-			kind = "any"
-		}
-		list = append(list, FieldDoc{path, kind})
+		list = append(list, FieldDoc{path, inner.Type.String()})
 		for inner.Items != nil {
 			path, inner = path+"[]", inner.Items
 		}

@@ -74,7 +74,7 @@ func runFTPLs(ctx context.Context, e *env, o ftpLsOptions, arg string) error {
 	}
 	session := &ftpx.Session{Config: cfg, Retry: o.retry(e)}
 	defer session.Close()
-	l := ftpListing{URL: ftpURL(cfg, u.Path), cfg: cfg}
+	l := ftpListing{URL: ftpURL(cfg, u.Path), Entries: []ftpEntry{}, Unknown: []string{}, cfg: cfg}
 	err = session.Do(ctx, func(c *ftpx.Client, _ int) error {
 		l.Entries, l.Unknown = []ftpEntry{}, []string{}
 		return l.fill(ctx, c, o, u)

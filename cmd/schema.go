@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -13,13 +14,33 @@ import (
 // A schema is the part of JSON Schema (2020-12) that describes results.
 type schema struct {
 	Title      string          `json:"title,omitempty"`
-	Type       string          `json:"type,omitempty"` // empty: any value
+	Type       schemaTypes     `json:"type,omitempty"` // empty: any value
 	Properties properties      `json:"properties,omitempty"`
 	Required   []string        `json:"required,omitempty"`
 	Additional *additional     `json:"additionalProperties,omitempty"`
 	Items      *schema         `json:"items,omitempty"`
 	AnyOf      []requiredNames `json:"anyOf,omitempty"`
 }
+
+// schemaTypes are the types a value may have: "string", or "object" and "null".
+type schemaTypes []string
+
+func (t schemaTypes) MarshalJSON() ([]byte, error) {
+	if len(t) == 1 {
+		return json.Marshal(t[0])
+	}
+	return json.Marshal([]string(t))
+}
+
+func (t schemaTypes) String() string {
+	if len(t) == 0 {
+		return "any"
+	}
+	return strings.Join(t, " or ")
+}
+
+// ofType is the schema of every value of a type.
+func ofType(name string) *schema { return &schema{Type: schemaTypes{name}} }
 
 // additional is false for a struct, and the schema of the values of a map.
 type additional struct{ values *schema }
@@ -102,33 +123,35 @@ func schemaOf(t reflect.Type, seen []reflect.Type) *schema {
 		}
 	}
 	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return ofType("string")
 	case marshals[json.Marshaler](t):
 		return schemaOfZero(t)
 	case marshals[encoding.TextMarshaler](t):
-		return &schema{Type: "string"}
+		return ofType("string")
 	}
 	switch t.Kind() {
 	case reflect.String:
-		return &schema{Type: "string"}
+		return ofType("string")
 	case reflect.Bool:
-		return &schema{Type: "boolean"}
+		return ofType("boolean")
 	case reflect.Float32, reflect.Float64:
-		return &schema{Type: "number"}
+		return ofType("number")
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 && t.Kind() == reflect.Slice {
-			return &schema{Type: "string"} // base64
+			return ofType("string") // base64
 		}
-		return &schema{Type: "array", Items: schemaOf(t.Elem(), append(seen, t))}
+		return &schema{Type: schemaTypes{"array"}, Items: schemaOf(t.Elem(), append(seen, t))}
 	case reflect.Map:
-		return &schema{Type: "object", Additional: &additional{schemaOf(t.Elem(), append(seen, t))}}
+		return &schema{Type: schemaTypes{"object"}, Additional: &additional{schemaOf(t.Elem(), append(seen, t))}}
 	case reflect.Struct:
-		s := &schema{Type: "object", Additional: &additional{}}
+		s := &schema{Type: schemaTypes{"object"}, Additional: &additional{}}
 		addFields(s, t, append(seen, t))
 		return s
 	case reflect.Interface:
 		return &schema{}
 	}
-	return &schema{Type: "integer"}
+	return ofType("integer")
 }
 
 // schemaOfZero describes a type that writes itself, by what its zero value says:
@@ -142,13 +165,13 @@ func schemaOfZero(t reflect.Type) *schema {
 	if err != nil || n.list || len(n.keys) == 0 {
 		return &schema{}
 	}
-	s := &schema{Type: "object"}
+	s := &schema{Type: schemaTypes{"object"}}
 	for i, key := range n.keys {
 		value := &schema{}
 		if _, err := strconv.ParseFloat(n.nodes[i].leaf, 64); err == nil {
-			value.Type = "number"
+			value = ofType("number")
 		} else if n.nodes[i].leaf != "" {
-			value.Type = "string"
+			value = ofType("string")
 		}
 		s.Properties = append(s.Properties, property{key, value})
 		s.Required = append(s.Required, key)
@@ -181,12 +204,13 @@ func addFields(s *schema, t reflect.Type, seen []reflect.Type) {
 	}
 }
 
-// fieldSchema is schemaOf, but a pointer may also be null: then any value goes.
+// fieldSchema is schemaOf, but a pointer may also be null.
 func fieldSchema(t reflect.Type, seen []reflect.Type) *schema {
-	if t.Kind() == reflect.Pointer {
-		return &schema{}
+	s := schemaOf(t, seen)
+	if t.Kind() == reflect.Pointer && len(s.Type) > 0 {
+		s.Type = append(s.Type, "null")
 	}
-	return schemaOf(t, seen)
+	return s
 }
 
 func derefType(t reflect.Type) reflect.Type {

@@ -141,6 +141,9 @@ func TestCommandsAreDocumented(t *testing.T) {
 				t.Errorf("%s does not document status %d", c.Path, must)
 			}
 		}
+		if slices.Contains(c.Formats, "json") && len(c.Results) == 0 {
+			t.Errorf("%s does not document its JSON", c.Path)
+		}
 		for _, g := range c.Flags {
 			for _, f := range g.Flags {
 				checkFlagText(t, c.Path, f)

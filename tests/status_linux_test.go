@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -317,16 +318,8 @@ func insideStatuses(t *testing.T) {
 			documented[strings.TrimPrefix(c.Path, "brio ")] = append(documented[strings.TrimPrefix(c.Path, "brio ")], x.Status)
 		}
 	}
-	for line := range strings.Lines(statusTable) {
-		name, rest, ok := strings.Cut(strings.TrimSpace(line), ": ")
-		if !ok {
-			continue
-		}
-		var want int
-		text, script, _ := strings.Cut(rest, " ")
-		if _, err := fmt.Sscan(text, &want); err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
+	for _, r := range statusRows() {
+		name, want, script := r.name, r.status, r.script
 		seen[name] = append(seen[name], want)
 		t.Run(fmt.Sprintf("%s-%d", strings.ReplaceAll(name, " ", "-"), want), func(t *testing.T) { w.runStatus(t, script, want) })
 		if !slices.Contains(documented[name], want) {
@@ -342,6 +335,25 @@ func insideStatuses(t *testing.T) {
 	}
 }
 
+// A statusRow is a row of the table.
+type statusRow struct {
+	name   string // of the command, without "brio"
+	status int
+	script string
+}
+
+func statusRows() []statusRow {
+	var rows []statusRow
+	for line := range strings.Lines(statusTable) {
+		name, rest, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		text, script, _ := strings.Cut(rest, " ")
+		if status, err := strconv.Atoi(text); ok && err == nil {
+			rows = append(rows, statusRow{name, status, script})
+		}
+	}
+	return rows
+}
+
 // With --json every failure is also told on stdout: each line there is one
 // object, and that of the item that failed has an error with the exit status.
 func TestFailuresAsJSON(t *testing.T) { inWorld(t, insideFailures) }
@@ -353,9 +365,8 @@ func insideFailures(t *testing.T) {
 	for _, c := range docs.All(cmd.Doc()) {
 		answers[strings.TrimPrefix(c.Path, "brio ")] = slices.Contains(c.Formats, "json")
 	}
-	for line := range strings.Lines(statusTable) {
-		name, rest, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		text, script, _ := strings.Cut(rest, " ")
+	for _, r := range statusRows() {
+		name, text, script := r.name, strconv.Itoa(r.status), r.script
 		simple := strings.HasPrefix(script, "brio "+name) && !strings.Contains(script, ">/dev/full")
 		if name == "connect" || name == "tls-client" { // else stdout carries the data
 			simple = simple && (strings.Contains(script, "--probe") || strings.Contains(script, "--reconnect"))
@@ -364,11 +375,11 @@ func insideFailures(t *testing.T) {
 			continue
 		}
 		script = strings.Replace(script, "brio "+name, "brio "+name+" --json", 1)
-		t.Run(strings.ReplaceAll(name, " ", "-")+"-"+text, func(t *testing.T) { w.runJSON(t, script, text) })
+		t.Run(strings.ReplaceAll(name, " ", "-")+"-"+text, func(t *testing.T) { w.runJSON(t, name, script, text) })
 	}
 }
 
-func (w *world) runJSON(t *testing.T, script, want string) {
+func (w *world) runJSON(t *testing.T, name, script, want string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-c", statusPrelude+script)
@@ -377,6 +388,9 @@ func (w *world) runJSON(t *testing.T, script, want string) {
 	out, _ := c.Output() // the status is compared below
 	if got := fmt.Sprint(exitStatus(c.ProcessState)); got != want {
 		t.Errorf("%s ends with status %s, want %s", script, got, want)
+	}
+	if !strings.Contains(script, "--check") { // which prints nothing
+		(&everyRun{t: t, w: w, name: name}).fitsSchema(script, string(out))
 	}
 	var told []string
 	for line := range strings.Lines(string(out)) {
