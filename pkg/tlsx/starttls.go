@@ -256,6 +256,9 @@ func (d *dialogue) reply(want string) (lines []string, err error) {
 			return lines, err
 		}
 		lines = append(lines, l)
+		if len(lines) == 1 && (len(l) < 3 || !isDigits(l[:3])) {
+			return lines, d.refused(l, "not a reply of this protocol")
+		}
 		// An FTP server may put lines without a number in between.
 		if len(l) >= 3 && isDigits(l[:3]) && (len(l) == 3 || l[3] != '-') {
 			break

@@ -9,7 +9,6 @@ import (
 )
 
 // RFC 4511, section 4.14: an extended operation with this name.
-
 const ldapStartTLS = "1.3.6.1.4.1.1466.20037"
 
 func ldapClient(d *dialogue) error {
@@ -113,7 +112,11 @@ func mysqlClient(d *dialogue) error {
 	if err != nil {
 		return err
 	}
-	greeting, err := d.bytes(int(head[0]) | int(head[1])<<8 | int(head[2])<<16)
+	size := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
+	if size > startTLSLine || head[3] != 0 { // the first packet has the number 0
+		return d.refused(string(head), "not MySQL")
+	}
+	greeting, err := d.bytes(size)
 	if err != nil {
 		return err
 	}
@@ -191,10 +194,11 @@ func (d *dialogue) tpkt() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if head[0] != 3 {
+	size := int(binary.BigEndian.Uint16(head[2:])) - len(head)
+	if head[0] != 3 || size < 0 {
 		return nil, d.refused("", "not RDP")
 	}
-	return d.bytes(int(binary.BigEndian.Uint16(head[2:])) - 4)
+	return d.bytes(size)
 }
 
 func rdpServer(d *dialogue) error {
@@ -256,10 +260,11 @@ func (d *dialogue) tdsMessage() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if head[0] != tdsResponse {
+	size := int(binary.BigEndian.Uint16(head[2:])) - tdsHeader
+	if head[0] != tdsResponse || size < 0 {
 		return nil, d.refused("", "not TDS")
 	}
-	return d.bytes(int(binary.BigEndian.Uint16(head[2:])) - tdsHeader)
+	return d.bytes(size)
 }
 
 // tdsEncryption returns the value of the ENCRYPTION option, -1 without one.

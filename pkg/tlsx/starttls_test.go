@@ -110,6 +110,62 @@ func TestStartTLSRefused(t *testing.T) {
 	}
 }
 
+// TestStartTLSScripted has servers say word for word what the ones in use say:
+// greetings of many lines, features in any order, talk that is not to the point.
+func TestStartTLSScripted(t *testing.T) {
+	mysql := "\x0a8.4.0\x00\x09\x00\x00\x00abcdefgh\x00\xff\xff\xff\x02\x00\xff\xdf\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00abcdefghijkl\x00caching_sha2_password\x00"
+	for _, tt := range []struct {
+		protocol string
+		steps    []string
+	}{
+		{"smtp", []string{"220-mail.example ESMTP\r\n220 hello\r\n", ">EHLO localhost\r\n", "250-mail.example\r\n250-SIZE 1000\r\n250-STARTTLS\r\n250 HELP\r\n", ">STARTTLS\r\n", "220 2.0.0 Ready\r\n"}},
+		{"lmtp", []string{"220 lmtp\r\n", ">LHLO localhost\r\n", "250-x\r\n250-STARTTLS\r\n250 8BITMIME\r\n", ">STARTTLS\r\n", "220 go\r\n"}},
+		{"imap", []string{"* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n", ">a1 CAPABILITY\r\n", "* CAPABILITY IMAP4rev1 STARTTLS\r\n* OK by the way\r\na1 OK done\r\n", ">a2 STARTTLS\r\n", "a2 OK Begin\r\n"}},
+		{"pop3", []string{"+OK <1.2@x>\r\n", ">STLS\r\n", "+OK\r\n"}},
+		{"ftp", []string{"220-Welcome\r\n to this server\r\n220 ready\r\n", ">AUTH TLS\r\n", "234 AUTH TLS successful\r\n"}},
+		{"nntp", []string{"201 news.example, posting prohibited\r\n", ">STARTTLS\r\n", "382 Continue\r\n"}},
+		{"sieve", []string{"\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SASL\" \"\"\r\n\"STARTTLS\"\r\nOK \"ready.\"\r\n", ">STARTTLS\r\n", "OK \"Begin TLS\"\r\n"}},
+		{"irc", []string{":irc.example NOTICE * :*** Looking up\r\nNOTICE AUTH :***\r\nPING :123\r\n", ">STARTTLS\r\nPONG :123\r\n", ":irc.example 670 * :STARTTLS successful\r\n"}},
+		{"xmpp", []string{"<?xml version='1.0'?><stream:stream from='x' id='7' version='1.0'>", "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms/></stream:features>", "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'></proceed>"}},
+		{"xmpp-server", []string{"<stream:stream xmlns='jabber:server'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>", "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"}},
+		{"postgres", []string{">12345678", "S"}},
+		{"mysql", []string{string(rune(len(mysql))) + "\x00\x00\x00" + mysql}},
+		{"ldap", []string{">" + strings.Repeat("x", 31), "\x30\x84\x00\x00\x00\x28\x02\x01\x01\x78\x84\x00\x00\x00\x1f\x0a\x01\x00\x04\x00\x04\x00\x8a\x161.3.6.1.4.1.1466.20037"}},
+		{"rdp", []string{">" + strings.Repeat("x", 19), "\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x02\x1f\x08\x00\x02\x00\x00\x00"}},
+		{"tds", []string{"\x04\x01\x00\x2b\x00\x00\x01\x00\x00\x00\x1a\x00\x06\x01\x00\x20\x00\x01\x02\x00\x21\x00\x01\x03\x00\x22\x00\x00\x04\x00\x22\x00\x01\xff\x10\x00\x03\xe8\x00\x00\x03\x00\x00"}},
+		{"telnet", []string{"\xff\xfb\x01\xff\xfd\x18Welcome\r\n\xff\xfd\x2e", ">\xff\xfb\x2e\xff\xfe\x01\xff\xfc\x18\xff\xfa\x2e\x01\xff\xf0", "\xff\xfa\x2e\x01\xff\xf0"}},
+	} {
+		client, server := pipe(t)
+		go script(server, tt.steps)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if _, err := tlsx.StartTLS(ctx, client, tt.protocol, "x.example"); err != nil {
+			t.Errorf("%s: StartTLS = %v", tt.protocol, err)
+		}
+		cancel()
+	}
+}
+
+// TestStartTLSWrongProtocol meets servers of another protocol, which go on
+// waiting after their first words: the error comes at once.
+func TestStartTLSWrongProtocol(t *testing.T) {
+	greetings := []string{"* OK IMAP ready\r\n", "SSH-2.0-OpenSSH_9.9\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", "\x15\x03\x01\x00\x02\x02\x0a\r\n", "\x00\x00\x00\x00\x00\x00\x00\x00\r\n"}
+	for _, protocol := range tlsx.StartTLSProtocols() {
+		for i, greeting := range greetings {
+			if protocol == "telnet" || protocol == "imap" && i == 0 {
+				continue // any text may come before the negotiation; it is IMAP
+			}
+			client, server := pipe(t)
+			go script(server, []string{greeting})
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			_, err := tlsx.StartTLS(ctx, client, protocol, "x.example")
+			cancel()
+			if err == nil || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: StartTLS after %q = %v; want a refusal", protocol, greeting, err)
+			}
+		}
+	}
+}
+
 func TestStartTLSSilentPeer(t *testing.T) {
 	for _, protocol := range tlsx.StartTLSProtocols() {
 		client, _ := pipe(t)

@@ -249,6 +249,9 @@ func (d *dialogue) sieveReply() (lines []string, err error) {
 		case "NO", "BYE":
 			return nil, d.refused(l, "the server refuses")
 		}
+		if len(lines) == 0 && !strings.HasPrefix(l, `"`) {
+			return nil, d.refused(l, "not a reply of this protocol")
+		}
 		lines = append(lines, l)
 	}
 }
@@ -283,7 +286,8 @@ func ircClient(d *dialogue) error {
 			return err
 		}
 		words := strings.Fields(l)
-		if len(words) > 1 && strings.HasPrefix(words[0], ":") {
+		prefixed := len(words) > 1 && strings.HasPrefix(words[0], ":")
+		if prefixed {
 			words = words[1:]
 		}
 		if len(words) == 0 {
@@ -297,6 +301,11 @@ func ircClient(d *dialogue) error {
 		case "PING":
 			if err := d.sendf("PONG %s\r\n", strings.Join(words[1:], " ")); err != nil {
 				return err
+			}
+		case "NOTICE":
+		default:
+			if !prefixed {
+				return d.refused(l, "not a reply of this protocol")
 			}
 		}
 	}
@@ -323,6 +332,14 @@ func xmppClient(d *dialogue, namespace string) error {
 		namespace, escapeXML(d.name))
 	if err != nil {
 		return err
+	}
+	first, err := d.r.Peek(1)
+	if err != nil {
+		return unexpectedEOF(err)
+	}
+	if first[0] != '<' {
+		l, _ := d.line() // what there is of it
+		return d.refused(l, "not a reply of this protocol")
 	}
 	features, err := d.until("</stream:features>", "<stream:features/>", "</stream:stream>")
 	if err != nil {
@@ -352,11 +369,14 @@ func escapeXML(s string) string {
 }
 
 func xmppServer(d *dialogue, namespace string) error {
-	opening, err := d.until("version='1.0'>", `version="1.0">`, "</stream:stream>")
+	opening, err := d.until(">")
+	for err == nil && strings.HasPrefix(strings.TrimSpace(opening), "<?") {
+		opening, err = d.until(">")
+	}
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(opening, namespace) {
+	if !strings.Contains(opening, "<stream:stream") || !strings.Contains(opening, namespace) {
 		return d.refused("", "the client did not open a stream for "+namespace)
 	}
 	err = d.sendf("<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='http://etherx.jabber.org/streams' from='%s' id='1' version='1.0'>"+
