@@ -65,6 +65,16 @@ func causeText(err error) string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Timeout reports whether a deadline ended the operation, as [net.Error] wants
+// of what a connection returns.
+func (e *Error) Timeout() bool {
+	var cause net.Error
+	return errors.As(e.Err, &cause) && cause.Timeout()
+}
+
+// Temporary is there for [net.Error] only, and the same as Timeout.
+func (e *Error) Temporary() bool { return e.Timeout() }
+
 // Reasons of OpenSSL's SSL library.
 const (
 	libSSL                     = 0x0A000000
