@@ -196,7 +196,7 @@ type identityFlags struct {
 
 func (i *identityFlags) add(c *cobra.Command, what string) {
 	flagGroup(c, "Certificate", func(f *pflag.FlagSet) {
-		f.StringVar(&i.certificate, "certificate", "", what+" with the certificate and chain in `FILE` (PEM, DER, PKCS #12)")
+		f.StringVar(&i.certificate, "certificate", "", what+" with the certificate and chain in `FILE` (PEM, DER, PKCS #12, Java key store)")
 		f.StringVar(&i.key, "key", "", "read the private key from `FILE` (default: the file of the certificate)")
 		f.StringVar(&i.password, "password", "", "open the key with `PASSWORD` (others can see it: better --password-file or BRIO_PASSWORD)")
 		f.StringVar(&i.passwordFile, "password-file", "", "open the key with the first line of `FILE` (-: stdin)")

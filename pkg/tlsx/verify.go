@@ -1,6 +1,7 @@
 package tlsx
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -271,7 +272,7 @@ func VerifyCertificate(leaf *Certificate, o VerifyOptions) *VerifyResult {
 	if roots == nil {
 		var err error
 		if roots, err = systemStore(); err != nil {
-			roots = platformRoots(leaf, &o)
+			roots = platformRoots(leaf, &o, (*x509.Certificate).Verify)
 		}
 	}
 	v := newVerifier(leaf, roots, &o)

@@ -3,6 +3,7 @@ package tlsx
 import (
 	"crypto/x509"
 	"net"
+	"time"
 )
 
 // askGo has Go's verifier judge the same certificates by the same roots.
@@ -56,28 +57,47 @@ func goUsages(p Purpose) []x509.ExtKeyUsage {
 	return []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 }
 
+// goVerifier is [x509.Certificate.Verify], which asks the platform when it is
+// given no roots.
+type goVerifier func(*x509.Certificate, x509.VerifyOptions) ([][]*x509.Certificate, error)
+
+// maxPlatformQuestions bounds what a peer's chain can make the platform do.
+const maxPlatformQuestions = 8
+
 // platformRoots asks the platform's verifier, where its roots cannot be read,
-// for a chain and takes the end of it as trusted.
-func platformRoots(leaf *Certificate, o *VerifyOptions) *Store {
+// for a chain and takes the end of it as trusted. Dates are for us to judge, and
+// what matters here is where a chain ends; so when the platform refuses the
+// certificate it is asked again as of another day and for those above it.
+func platformRoots(leaf *Certificate, o *VerifyOptions, verify goVerifier) *Store {
 	s := &Store{}
+	opts := x509.VerifyOptions{Intermediates: x509.NewCertPool(), CurrentTime: o.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
 	std, err := leaf.Std()
 	if err != nil {
 		return s
 	}
-	opts := x509.VerifyOptions{Intermediates: x509.NewCertPool(), CurrentTime: o.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+	type question struct {
+		cert *x509.Certificate
+		at   time.Time
+	}
+	questions := []question{{std, o.Time}, {std, std.NotAfter}}
 	for _, c := range o.Untrusted {
 		if in, err := c.Std(); err == nil {
 			opts.Intermediates.AddCert(in)
+			questions = append(questions, question{in, o.Time})
 		}
 	}
-	chains, err := std.Verify(opts)
-	if err != nil {
-		return s
-	}
-	for _, chain := range chains {
-		if c, err := ParseCertificate(chain[len(chain)-1].Raw); err == nil {
-			s.Add(c)
+	for _, q := range questions[:min(len(questions), maxPlatformQuestions)] {
+		opts.CurrentTime = q.at
+		chains, err := verify(q.cert, opts)
+		if err != nil {
+			continue
 		}
+		for _, chain := range chains {
+			if c, err := ParseCertificate(chain[len(chain)-1].Raw); err == nil {
+				s.Add(c)
+			}
+		}
+		break
 	}
 	return s
 }
