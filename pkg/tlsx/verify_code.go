@@ -114,7 +114,9 @@ const (
 	CodeIDPOnlyUserCAAttrExclusive      VerifyCode = 104
 )
 
-// verifyCodes is indexed by the code.
+// verifyCodes is indexed by the code. The texts up to 94 are those of OpenSSL
+// 3.0, that of 95 of OpenSSL 3.2. The codes from 96 on have their numbers and
+// names from OpenSSL's header; their texts are our own.
 var verifyCodes = [...]struct{ name, text string }{
 	{"X509_V_OK", "ok"},
 	{"X509_V_ERR_UNSPECIFIED", "unspecified certificate verification error"},
@@ -211,7 +213,7 @@ var verifyCodes = [...]struct{ name, text string }{
 	{"X509_V_ERR_CA_CERT_MISSING_KEY_USAGE", "CA cert does not include key usage extension"},
 	{"X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3", "Using cert extension requires at least X509v3"},
 	{"X509_V_ERR_EC_KEY_EXPLICIT_PARAMS", "Certificate public key has explicit ECC parameters"},
-	{"X509_V_ERR_RPK_UNTRUSTED", "raw public key untrusted, no trusted keys configured"},
+	{"X509_V_ERR_RPK_UNTRUSTED", "Raw public key untrusted, no trusted keys configured"},
 	{"X509_V_ERR_OCSP_RESP_INVALID", "OCSP response invalid"},
 	{"X509_V_ERR_OCSP_SIGNATURE_FAILURE", "OCSP response signature failure"},
 	{"X509_V_ERR_OCSP_NOT_YET_VALID", "OCSP response not yet valid"},
@@ -232,7 +234,7 @@ func (c VerifyCode) Name() string {
 	return verifyCodes[c].name
 }
 
-// Text returns the sentence OpenSSL prints for the code.
+// Text returns the sentence OpenSSL prints for the code; from 96 on, one of ours.
 func (c VerifyCode) Text() string {
 	if c < 0 || int(c) >= len(verifyCodes) {
 		return "unknown certificate verification error"
