@@ -1,9 +1,11 @@
 package socket
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -58,7 +60,7 @@ func (s *DatagramSocket) ReceiveBatch(ms []Message) (int, error) {
 	for i := range raw {
 		raw[i].Buffers[0] = ms[i].Data
 	}
-	n, err := s.in.conn.ReadBatch(raw, 0)
+	n, err := uninterrupted(func() (int, error) { return s.in.conn.ReadBatch(raw, 0) })
 	if err != nil {
 		return 0, newError("receive", "", err)
 	}
@@ -72,6 +74,16 @@ func (s *DatagramSocket) ReceiveBatch(ms []Message) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// uninterrupted makes a system call until no signal comes between: golang.org/x/net
+// hands EINTR on, which the net package does not.
+func uninterrupted(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
 }
 
 func (s *DatagramSocket) receiveOne(ms []Message) (n int, err error) {
@@ -100,7 +112,7 @@ func (s *DatagramSocket) SendBatch(ms []Message) (int, error) {
 	}
 	sent := 0
 	for sent < len(raw) {
-		n, err := s.out.conn.WriteBatch(raw[sent:], 0)
+		n, err := uninterrupted(func() (int, error) { return s.out.conn.WriteBatch(raw[sent:], 0) })
 		for i := range max(n, 0) {
 			ms[sent+i].N = len(ms[sent+i].Data)
 		}
