@@ -127,12 +127,28 @@ func (a address) packetTarget() (network, target string, err error) {
 		return "udp", a.String(), nil
 	case "udp4", "udp6":
 		return a.scheme, a.String(), nil
+	case "fd":
+		return "", "", usagef("a descriptor is no address to send to; a socket to receive from may be one")
 	}
 	return "", "", usagef("%s:// has no datagrams; use host:port, udp:// or unix:", a.scheme)
 }
 
-// listen makes the socket that receives for a.
-func (d *dgramFlags) listen(ctx context.Context, a address, cfg socket.PacketConfig) (*socket.DatagramSocket, error) {
+// listen makes the socket that receives for the address of the arguments, or
+// takes over the one that brio was started with.
+func (d *dgramFlags) listen(ctx context.Context, args []string, cfg socket.PacketConfig) (*socket.DatagramSocket, error) {
+	if fd, ok, err := inheritedFD(args); err != nil {
+		return nil, err
+	} else if ok {
+		s, err := socket.InheritPacket(fd, cfg)
+		if err != nil {
+			return nil, inheritFailure(fd, err, "brio listen")
+		}
+		return s, nil
+	}
+	a, err := parseAddressArgs(args, useListen)
+	if err != nil {
+		return nil, err
+	}
 	network, target, err := a.packetTarget()
 	if err != nil {
 		return nil, err
@@ -301,7 +317,7 @@ func (p *printFlags) print(w io.Writer, m socket.Message) error {
 }
 
 // ready tells in every way that s may be used.
-func (d *dgramFlags) ready(e *env, r *readyFlags, s *socket.DatagramSocket) (done func(), err error) {
+func (d *dgramFlags) ready(ctx context.Context, e *env, r *readyFlags, s *socket.DatagramSocket) (done func(), err error) {
 	local := s.LocalAddr()
 	port := local.Path
 	if local.AddrPort.IsValid() {
@@ -309,7 +325,7 @@ func (d *dgramFlags) ready(e *env, r *readyFlags, s *socket.DatagramSocket) (don
 	}
 	d.events.send("listening", listeningEvent{Address: placeOf(local), Port: local.AddrPort.Port(), Path: local.Path, Family: string(s.AddressFamily())})
 	e.verbosef("listening on %s", placeOf(local))
-	return r.announce(placeOf(local), port)
+	return r.announce(ctx, placeOf(local), port)
 }
 
 // reportDrops says how many datagrams s has lost, and what helps.

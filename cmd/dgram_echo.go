@@ -14,16 +14,17 @@ func newDgramEchoCmd(e *env) *cobra.Command {
 	o := dgramRecvOptions{}
 	o.size = 65535
 	c := &cobra.Command{
-		Use:   "echo ADDR",
+		Use:   "echo [ADDR]",
 		Short: "send every datagram back to its sender",
 		Long: `Sends every datagram that comes for ADDR back to its sender, unchanged, until
 --count have come or a signal ends it. Datagrams of senders without an address
-cannot be answered; they are counted and dropped.`,
+cannot be answered; they are counted and dropped. ADDR may be fd:N, and without
+ADDR the first socket of systemd's socket activation is used.`,
 		Example: `  brio dgram echo :7777
   brio dgram echo --port-file port 127.0.0.1:0
   brio dgram echo --events json unix:echo.sock
   brio dgram echo --count 1 [::1]:7777`,
-		Args: wantArgs(1, 2, "one address to receive for"),
+		Args: wantArgs(0, 2, "one address to receive for"),
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramEcho(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {

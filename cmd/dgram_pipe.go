@@ -24,17 +24,18 @@ type dgramPipeOptions struct {
 func newDgramPipeCmd(e *env) *cobra.Command {
 	var o dgramPipeOptions
 	c := &cobra.Command{
-		Use:   "pipe ADDR",
+		Use:   "pipe [ADDR]",
 		Short: "exchange datagrams with one peer through stdin and stdout",
 		Long: `Sends stdin to ADDR, cut into datagrams by --framing, and writes what comes back
-to stdout. With --listen it waits at ADDR and talks with whoever sends first.
+to stdout. With --listen it waits at ADDR, which may be fd:N or left out as for
+recv, and talks with whoever sends first.
 Datagrams have no end: after stdin has ended it goes on receiving until
 --after-stdin-eof, --idle-timeout, --count or a signal ends it.`,
 		Example: `  brio dgram pipe localhost:9000
   brio dgram pipe --listen :5000
   printf 'a\nb\n' | brio dgram pipe --framing lines --after-stdin-eof 1s localhost:9000
   echo question | brio dgram pipe --count 1 localhost:9000`,
-		Args: wantArgs(1, 2, "one address"),
+		Args: wantArgs(0, 2, "one address"),
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramPipe(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
@@ -107,6 +108,9 @@ func (p *dgramPipe) open(ctx context.Context, args []string) (end func(), err er
 	if p.o.listening {
 		p.s, end, err = p.o.dgramRecvOptions.open(ctx, p.e, args)
 		return end, err
+	}
+	if len(args) == 0 {
+		return nil, usagef("needs an address to send to").hint("to wait for the other side: --listen")
 	}
 	a, err := parseAddressArgs(args, useConnect)
 	if err != nil {

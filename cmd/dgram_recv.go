@@ -30,18 +30,19 @@ const receiveBatch = 64
 func newDgramRecvCmd(e *env) *cobra.Command {
 	var o dgramRecvOptions
 	c := &cobra.Command{
-		Use:   "recv ADDR",
+		Use:   "recv [ADDR]",
 		Short: "receive datagrams and print them",
 		Long: `Receives datagrams for ADDR and writes them to stdout as they are, one after the
 other, until --count have come or a signal ends it. Listening on the address of a
-multicast group joins it. Datagrams that were cut, or lost because the system's
-buffer was full, are reported on stderr.`,
+multicast group joins it. ADDR may be fd:N, a socket that brio was started with;
+without ADDR it is the first socket of systemd's socket activation. Datagrams that
+were cut, or lost because the system's buffer was full, are reported on stderr.`,
 		Example: `  brio dgram recv :5000
   brio dgram recv --count 1 --wait 5s 127.0.0.1:5000
   brio dgram recv --json --port-file port 127.0.0.1:0
   brio dgram recv --join 239.1.2.3%lo :5000
   brio dgram recv --print lines unix:log.sock`,
-		Args: wantArgs(1, 2, "one address to receive for"),
+		Args: wantArgs(0, 2, "one address to receive for"),
 		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramRecv(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
@@ -73,10 +74,6 @@ func (o *dgramRecvOptions) addListen(c *cobra.Command) {
 // open makes the socket and tells that it is there. The caller calls the
 // function returned at the end.
 func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*socket.DatagramSocket, func(), error) {
-	a, err := parseAddressArgs(args, useListen)
-	if err != nil {
-		return nil, nil, err
-	}
 	cfg, err := o.config()
 	if err != nil {
 		return nil, nil, err
@@ -85,11 +82,11 @@ func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*so
 	if err := o.events.open(e); err != nil {
 		return nil, nil, err
 	}
-	s, err := o.listen(ctx, a, cfg)
+	s, err := o.listen(ctx, args, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	done, err := o.ready(e, &o.readyFlags, s)
+	done, err := o.ready(ctx, e, &o.readyFlags, s)
 	end := func() {
 		done()
 		_ = s.Close() // only receives

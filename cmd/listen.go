@@ -163,7 +163,7 @@ func runListen(ctx context.Context, e *env, o *listenOptions, args []string) err
 		return err
 	}
 	defer l.Close()
-	unready, err := o.announce(e, l)
+	unready, err := o.announce(ctx, e, l)
 	if err != nil {
 		return err
 	}
@@ -198,8 +198,14 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 	if err != nil {
 		return nil, "", err
 	}
-	if len(args) == 0 {
-		return inheritFirst(cfg)
+	if fd, ok, err := inheritedFD(args); err != nil {
+		return nil, "", err
+	} else if ok {
+		l, err := socket.InheritListener(fd, cfg)
+		if err != nil {
+			return nil, "", inheritFailure(fd, err, "brio dgram recv")
+		}
+		return l, listenerName(l), nil
 	}
 	a, err := parseAddressArgs(args, useListen)
 	if err != nil {
@@ -207,12 +213,6 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 	}
 	switch a.scheme {
 	case "", "tcp", "tcp4", "tcp6", "unix":
-	case "fd":
-		fd, err := strconv.Atoi(a.path)
-		if err != nil {
-			return nil, "", usagef("descriptor %q is not a number", a.path)
-		}
-		return inherit(fd, cfg)
 	default:
 		return nil, "", usagef("listen accepts TCP and UNIX connections, not %s://", a.scheme).hint("datagrams: brio dgram recv; TLS: brio tls-server")
 	}
@@ -275,26 +275,6 @@ func (o *listenOptions) explain(err error, a address) error {
 		}
 	}
 	return f
-}
-
-// inheritFirst takes the first socket of systemd's socket activation.
-func inheritFirst(cfg socket.ListenConfig) (*socket.Listener, string, error) {
-	list, err := socket.ParseListenFDs(os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), os.Getpid())
-	if err != nil {
-		return nil, "", usagef("socket activation: %w", err)
-	}
-	if len(list) == 0 {
-		return nil, "", usagef("needs an address to listen on").hint("this machine only: 127.0.0.1:PORT; all interfaces: PORT; a free port: 127.0.0.1:0")
-	}
-	return inherit(list[0].FD, cfg)
-}
-
-func inherit(fd int, cfg socket.ListenConfig) (*socket.Listener, string, error) {
-	l, err := socket.InheritListener(fd, cfg)
-	if err != nil {
-		return nil, "", &failure{err: socket.Describe(err).Err, op: "listen", target: "fd:" + strconv.Itoa(fd), status: statusUsage}
-	}
-	return l, listenerName(l), nil
 }
 
 // listenerName is the place l listens on, as parseAddress reads it.

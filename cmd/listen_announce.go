@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"net"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ type listeningEvent struct {
 
 // announce tells everybody who wants to know that l listens. The function
 // returned takes back what can be.
-func (o *listenOptions) announce(e *env, l *socket.Listener) (done func(), err error) {
+func (o *listenOptions) announce(ctx context.Context, e *env, l *socket.Listener) (done func(), err error) {
 	name, place := listenerName(l), strconv.Itoa(int(l.LocalPort()))
 	if l.AddressFamily() == socket.File {
 		place = l.LocalFilename()
@@ -28,7 +29,7 @@ func (o *listenOptions) announce(e *env, l *socket.Listener) (done func(), err e
 	if l.LocalHost().IsUnspecified() {
 		e.note("reachable at %s", exposure(l))
 	}
-	return o.ready.announce(name, place)
+	return o.ready.announce(ctx, name, place)
 }
 
 // exposure lists the addresses at which an unspecified address can be reached.

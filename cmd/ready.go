@@ -1,11 +1,13 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 )
@@ -24,14 +26,15 @@ func (r *readyFlags) add(f *pflag.FlagSet) {
 
 // announce tells of address (and of port, or the path of a UNIX socket) in the
 // ways that were asked for, and tells a service manager that set NOTIFY_SOCKET
-// (sd_notify(3)). The function returned takes back what can be.
-func (r *readyFlags) announce(address, port string) (done func(), err error) {
-	done = func() {}
+// (sd_notify(3)); the manager is told of the end as soon as ctx ends. The
+// function returned takes back what can be.
+func (r *readyFlags) announce(ctx context.Context, address, port string) (done func(), err error) {
+	takeBack := func() {}
 	if r.portFile != "" {
 		if err := appear(r.portFile, port+"\n"); err != nil {
-			return done, &outputError{r.portFile, plainCause(err)}
+			return takeBack, &outputError{r.portFile, plainCause(err)}
 		}
-		done = func() { _ = os.Remove(r.portFile) } // somebody may have taken it away
+		takeBack = func() { _ = os.Remove(r.portFile) } // somebody may have taken it away
 	}
 	if r.readyFD >= 0 {
 		f, err := openDescriptor(r.readyFD, "ready")
@@ -40,12 +43,18 @@ func (r *readyFlags) announce(address, port string) (done func(), err error) {
 			err = errors.Join(err, f.Close())
 		}
 		if err != nil {
-			done()
+			takeBack()
 			return func() {}, usagef("--ready-fd: %w", plainCause(err))
 		}
 	}
-	notifyReady()
-	return done, nil
+	notifyManager("READY=1")
+	stopping := sync.OnceFunc(func() { notifyManager("STOPPING=1") })
+	stop := context.AfterFunc(ctx, stopping)
+	return func() {
+		stop()
+		stopping()
+		takeBack()
+	}, nil
 }
 
 // appear makes a file appear with its whole text.
@@ -65,9 +74,9 @@ func appear(name, text string) error {
 	return err
 }
 
-// notifyReady tells the service manager that the command is ready. A manager
-// that is not there is no failure of the command.
-func notifyReady() {
+// notifyManager tells the service manager of a new state. A manager that is not
+// there is no failure of the command.
+func notifyManager(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" || !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "@") {
 		return
@@ -77,5 +86,5 @@ func notifyReady() {
 		return
 	}
 	defer c.Close()
-	_, _ = c.Write([]byte("READY=1"))
+	_, _ = c.Write([]byte(state))
 }

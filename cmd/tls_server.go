@@ -127,7 +127,7 @@ func runTLSServer(ctx context.Context, e *env, o *tlsServerOptions, args []strin
 		return err
 	}
 	defer finish()
-	unready, err := o.announce(e, l)
+	unready, err := o.announce(ctx, e, l)
 	if err != nil {
 		return err
 	}

@@ -158,8 +158,8 @@ Further variables:
   XDG_CONFIG_HOME       where the configuration file is looked for
   NO_COLOR, CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR, TERM, COLUMNS
   LOCALDOMAIN, RES_OPTIONS  dns-query and look-ups: as in resolv.conf(5)
-  NOTIFY_SOCKET         listen, tls-server: told when ready
-  LISTEN_FDS, LISTEN_PID  listen, tls-server: inherited sockets (fd:N)
+  NOTIFY_SOCKET         what listens: told when it is ready and when it ends
+  LISTEN_FDS, LISTEN_PID  what listens: inherited sockets (fd:N)
 
 Commands that brio runs (--exec, --sh) find in their environment:
   BRIO_LOCAL_ADDR BRIO_LOCAL_PORT BRIO_REMOTE_ADDR BRIO_REMOTE_PORT BRIO_PROTO

@@ -143,31 +143,57 @@ func TestListenIsActivatedBySystemd(t *testing.T) {
 	p.ends(0, "early\n", "")
 }
 
-func TestListenNotifiesTheSupervisor(t *testing.T) {
+// supervisor is a service manager for p: it returns the next state that it is
+// told of.
+func supervisor(t *testing.T) (environ string, next func() string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	n, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.Close()
+	t.Cleanup(func() { n.Close() })
+	return "NOTIFY_SOCKET=" + path, func() string {
+		b := make([]byte, 200)
+		n.SetReadDeadline(time.Now().Add(5 * time.Second))
+		k, err := n.Read(b)
+		if err != nil {
+			t.Errorf("the supervisor is told nothing: %v", err)
+		}
+		return string(b[:k])
+	}
+}
+
+func TestListenNotifiesTheSupervisor(t *testing.T) {
+	environ, next := supervisor(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	startProgram(t, func(c *exec.Cmd) {
-		c.Env = append(c.Env, "NOTIFY_SOCKET="+path)
+	p := startProgram(t, func(c *exec.Cmd) {
+		c.Env = append(c.Env, environ)
 		c.ExtraFiles = []*os.File{w}
-	}, "brio", "listen", anyPort, "--ready-fd", "3")
+	}, "brio", "listen", anyPort, "--ready-fd", "3", "-k", "--echo", "--drain", "1m")
 	w.Close()
-	b := make([]byte, 200)
-	n.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if k, err := n.Read(b); err != nil || !strings.HasPrefix(string(b[:k]), "READY=1") {
-		t.Errorf("the supervisor was told %q, %v", b[:k], err)
+	if state := next(); state != "READY=1" {
+		t.Errorf("the supervisor was told %q", state)
 	}
 	text, err := io.ReadAll(r)
 	if err != nil || !strings.HasPrefix(string(text), "127.0.0.1:") || !strings.HasSuffix(string(text), "\n") {
 		t.Errorf("descriptor 3 got %q, %v", text, err)
+	}
+	// It is told of the end while connections under way may still go on.
+	c := p.dial()
+	io.WriteString(c, "x")
+	io.ReadFull(c, make([]byte, 1))
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if state := next(); state != "STOPPING=1" {
+		t.Errorf("the supervisor was told %q", state)
+	}
+	c.Close()
+	if got := p.status(); got != 128+int(syscall.SIGTERM) {
+		t.Errorf("status %d", got)
 	}
 }
 

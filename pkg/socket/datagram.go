@@ -153,15 +153,9 @@ func listenUDP(ctx context.Context, network, address string, cfg *PacketConfig) 
 // newUDP completes a UDP socket, and closes c if it cannot.
 func newUDP(c any, network string, cfg *PacketConfig, join []Membership) (*DatagramSocket, error) {
 	s := &DatagramSocket{udp: c.(*net.UDPConn), network: network, rules: cfg.rules(false)}
-	if err := s.setMulticast(cfg.Multicast); err != nil {
+	if err := s.addGroups(cfg.Multicast, join); err != nil {
 		_ = s.Close() // the first error says more
 		return nil, err
-	}
-	for _, m := range join {
-		if err := s.Join(m); err != nil {
-			_ = s.Close() // the first error says more
-			return nil, err
-		}
 	}
 	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // firstInherited is the descriptor that socket activation begins with
@@ -47,29 +48,91 @@ func ParseListenFDs(pid, fds, names string, self int) ([]Inherited, error) {
 // that must be set before binding are as the starter made them; cfg.Options are
 // set nevertheless.
 func InheritListener(fd int, cfg ListenConfig) (*Listener, error) {
-	f := os.NewFile(uintptr(fd), "listener")
-	if f == nil {
-		return nil, fmt.Errorf("descriptor %d is not valid", fd)
+	l, err := inheritListener(fd, cfg)
+	if err != nil {
+		return nil, newError("listen", "descriptor "+strconv.Itoa(fd), err)
+	}
+	return l, nil
+}
+
+func inheritListener(fd int, cfg ListenConfig) (*Listener, error) {
+	f, err := inheritFile(fd, kindTCP|kindUnix)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	ln, err := net.FileListener(f)
 	if err != nil {
-		return nil, newError("listen", "descriptor "+strconv.Itoa(fd), err)
-	}
-	if _, ok := ln.(bareListener); !ok {
-		_ = ln.Close() // it is not for us
-		return nil, fmt.Errorf("descriptor %d: %T: %w", fd, ln, ErrNotSupported)
+		return nil, err
 	}
 	l, err := newListener(ln, cfg, nil)
 	if err != nil {
-		return nil, newError("listen", "descriptor "+strconv.Itoa(fd), err)
+		return nil, err
 	}
 	if err := SetOptions(l, cfg.Options); err != nil {
 		_ = l.Close() // the first error says more
-		return nil, newError("listen", "descriptor "+strconv.Itoa(fd), err)
+		return nil, err
 	}
 	l.keepKeepAlive()
 	return l, nil
+}
+
+// inheritFile makes a file of a descriptor, which must be a socket of one of
+// the kinds.
+func inheritFile(fd int, kinds socketKind) (*os.File, error) {
+	f := os.NewFile(uintptr(fd), "socket")
+	if f == nil {
+		return nil, os.NewSyscallError("dup", syscall.EBADF)
+	}
+	i, err := inspect(uintptr(fd))
+	if err == nil && i.kind&kinds == 0 {
+		err = fmt.Errorf("it is a %s socket: %w", i.kind, ErrNotSupported)
+	}
+	if err != nil {
+		_ = f.Close() // it is not for us
+		return nil, err
+	}
+	return f, nil
+}
+
+// InheritPacket makes a datagram socket of a descriptor that the process was
+// started with, and which belongs to the socket from then on. The file of a
+// UNIX socket is not removed on Close: it is not ours. The address is as the
+// starter made it; of cfg Options, Join and Multicast are heeded.
+func InheritPacket(fd int, cfg PacketConfig) (*DatagramSocket, error) {
+	s, err := inheritPacket(fd, &cfg)
+	if err != nil {
+		return nil, newError("listen", "descriptor "+strconv.Itoa(fd), err)
+	}
+	return s, nil
+}
+
+func inheritPacket(fd int, cfg *PacketConfig) (*DatagramSocket, error) {
+	f, err := inheritFile(fd, kindUDP|kindUnixgram)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c, err := net.FilePacketConn(f)
+	if err != nil {
+		return nil, err
+	}
+	s := &DatagramSocket{network: "unixgram", rules: cfg.rules(false)}
+	switch c := c.(type) {
+	case *net.UDPConn:
+		s.udp, s.network = c, "udp"
+	case *net.UnixConn:
+		s.unix = c
+	}
+	err = SetOptions(s, cfg.Options)
+	if err == nil {
+		err = s.addGroups(cfg.Multicast, cfg.Join)
+	}
+	if err != nil {
+		_ = s.Close() // the first error says more
+		return nil, err
+	}
+	return s, nil
 }
 
 // keepKeepAlive makes accepted connections probe as the listener says. The net

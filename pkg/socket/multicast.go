@@ -79,6 +79,21 @@ func interfaceOf(text string) (*net.Interface, error) {
 	return net.InterfaceByIndex(int(index))
 }
 
+// addGroups says how to send to groups, and joins those to receive from.
+func (s *DatagramSocket) addGroups(cfg MulticastConfig, join []Membership) error {
+	if s.udp != nil {
+		if err := s.setMulticast(cfg); err != nil {
+			return err
+		}
+	}
+	for _, m := range join {
+		if err := s.Join(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *DatagramSocket) setMulticast(cfg MulticastConfig) error {
 	ifi, err := interfaceOf(cfg.Interface)
 	if err != nil {
