@@ -3,11 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -28,7 +28,7 @@ func datagramArea(b *bench) error {
 // sendDatagrams counts datagrams per second of the sender; the receiver takes
 // what it can.
 func (b *bench) sendDatagrams(size int) error {
-	total := int64(b.scale*16) << 20
+	total := b.streamSize(1. / 64)
 	source, err := b.source(total)
 	if err != nil {
 		return err
@@ -40,23 +40,12 @@ func (b *bench) sendDatagrams(size int) error {
 	}
 	defer sink.Close()
 	_ = sink.SetReadBuffer(4 << 20) // a small buffer only loses more, which is not measured here
-	go func() {
-		buf := make([]byte, 65536)
-		for {
-			if _, _, err := sink.ReadFrom(buf); err != nil {
-				return
-			}
-		}
-	}()
+	go swallow(sink)
 	addr, n := sink.LocalAddr().String(), strconv.Itoa(size)
+	l := load{route: route{from: "file"}, source: source}
 	send := func(name string, argv ...string) contender {
 		return contender{name, func() (sample, error) {
-			f, err := os.Open(source)
-			if err != nil {
-				return sample{}, err
-			}
-			defer f.Close()
-			s, err := b.once(f, nil, argv...)
+			s, err := b.feed(l, func(stdin *os.File) (sample, error) { return b.once(stdin, nil, argv...) })
 			s.rate = float64(total/int64(size)) / s.wall.Seconds()
 			return s, err
 		}}
@@ -65,80 +54,88 @@ func (b *bench) sendDatagrams(size int) error {
 	if size > 1000 {
 		least = 2
 	}
-	return b.compare(fmt.Sprintf("send datagrams of %d bytes from stdin", size), have("datagram", []contender{
+	work := fmt.Sprintf("send datagrams of %d bytes from stdin", size)
+	if err := b.compare(work, []contender{
 		send("brio", b.brio, "dgram", "send", addr, "--framing", n),
 		send("socat", "socat", "-u", "-b", n, "STDIN", "UDP4-SENDTO:"+addr),
-	}), target{rival: "socat", of: rate, least: least})
+	}, atLeast(least, "socat", rate), beside("socat", cpuTime)); err != nil {
+		return err
+	}
+	return b.compare(work+" with --gso", []contender{
+		send("brio", b.brio, "dgram", "send", addr, "--framing", n, "--gso"),
+		send("brio without", b.brio, "dgram", "send", addr, "--framing", n),
+	}, beside("brio without", rate))
+}
+
+// swallow reads datagrams until the socket is closed.
+func swallow(c *net.UDPConn) {
+	buf := make([]byte, 65536)
+	for {
+		if _, _, err := c.ReadFromUDP(buf); err != nil {
+			return
+		}
+	}
 }
 
 // receiveDatagrams sends 100,000 datagrams in a second and counts those that
 // the receiver writes.
 func (b *bench) receiveDatagrams(size int) error {
-	const count = 100000
-	recv := func(name string, argv func(port int) []string) contender {
-		return contender{name, func() (sample, error) { return b.receiveOnce(size, count, argv) }}
+	recv := func(name string, argv func(p place) []string) contender {
+		return contender{name, func() (sample, error) { return b.receiveOnce(size, 100000, argv) }}
 	}
-	return b.compare(fmt.Sprintf("receive %d-byte datagrams at 100,000/s (share that arrived)", size), have("datagram", []contender{
-		recv("brio", func(p int) []string {
-			return []string{b.brio, "dgram", "recv", "127.0.0.1:" + strconv.Itoa(p)}
+	return b.compare(fmt.Sprintf("receive %d-byte datagrams at 100,000/s", size), []contender{
+		recv("brio", func(p place) []string { return []string{b.brio, "dgram", "recv", p.String()} }),
+		recv("nc.openbsd", func(p place) []string {
+			return []string{"nc.openbsd", "-u", "-l", "127.0.0.1", strconv.Itoa(p.port)}
 		}),
-		recv("nc.openbsd", func(p int) []string { return []string{"nc.openbsd", "-u", "-l", "127.0.0.1", strconv.Itoa(p)} }),
-		recv("socat", func(p int) []string {
-			return []string{"socat", "-u", fmt.Sprintf("UDP4-RECV:%d,bind=127.0.0.1", p), "STDOUT"}
+		recv("socat", func(p place) []string {
+			return []string{"socat", "-u", fmt.Sprintf("UDP4-RECV:%d,bind=127.0.0.1", p.port), "STDOUT"}
 		}),
-	}), target{rival: "nc.openbsd", of: rate, least: 1}, target{rival: "socat", of: rate, least: 1}, target{rival: "socat", of: cpuTime, most: 0.55})
+	}, atLeast(1, "nc.openbsd", share), atLeast(1, "socat", share), atMost(0.55, "socat", cpuTime))
 }
 
-func (b *bench) receiveOnce(size, count int, argv func(port int) []string) (sample, error) {
+func (b *bench) receiveOnce(size, count int, argv func(place) []string) (sample, error) {
 	probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return sample{}, err
 	}
-	port := probe.LocalAddr().(*net.UDPAddr).Port
+	at := place{port: probe.LocalAddr().(*net.UDPAddr).Port}
 	probe.Close()
 	out, finish, err := b.sink("file")
 	if err != nil {
 		return sample{}, err
 	}
-	p, err := b.spawn(nil, out, argv(port)...)
+	defer out.Close()
+	p, err := b.spawn(nil, out, argv(at)...)
 	if err != nil {
 		return sample{}, err
 	}
-	out.(*os.File).Close()
-	if err := awaitReady(p, func() bool { return bound(port) }); err != nil {
-		p.stop()
+	if err := awaitReady(p, at.bound); err != nil {
 		return sample{}, err
 	}
-	c, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	if err != nil {
-		p.stop()
-		return sample{}, err
-	}
-	defer c.Close()
-	pace(c, make([]byte, size), count, time.Second)
+	err = pace(at, make([]byte, size), count, time.Second)
 	time.Sleep(300 * time.Millisecond)
 	s := p.stop()
-	n, err := finish()
+	n, ferr := finish()
 	s.rate = float64(n) / float64(size) / float64(count)
-	return s, err
-}
-
-// bound reports whether a UDP socket has the port of 127.0.0.1.
-func bound(port int) bool {
-	text, err := os.ReadFile("/proc/net/udp")
-	return err == nil && strings.Contains(string(text), fmt.Sprintf(" 0100007F:%04X ", port))
+	return s, errors.Join(err, ferr)
 }
 
 // pace sends count datagrams evenly within d, in bursts of a millisecond.
-func pace(c *net.UDPConn, data []byte, count int, d time.Duration) {
+func pace(to place, data []byte, count int, d time.Duration) error {
+	c, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to.port})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	start := time.Now()
-	for sent := 0; sent < count; {
+	for sent := 0; sent < count; time.Sleep(200 * time.Microsecond) {
 		due := int(float64(count) * float64(time.Since(start)) / float64(d))
 		for ; sent < min(due, count); sent++ {
 			if _, err := c.Write(data); err != nil {
-				return
+				return err
 			}
 		}
-		time.Sleep(200 * time.Microsecond)
 	}
+	return nil
 }

@@ -3,308 +3,193 @@
 package main
 
 import (
-	"bufio"
-	"errors"
+	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
+	"strconv"
 	"time"
 )
 
 // dnsArea measures single questions and bulk look-ups beside dig, kdig and
 // dnsperf, against nsd and named, and against a responder that delays and loses.
 func dnsArea(b *bench) error {
-	for _, program := range []string{"nsd", "named"} {
-		if _, err := exec.LookPath(program); err != nil {
-			fmt.Fprintf(os.Stderr, "  dns: not measured: %s is not installed\n", program)
-			return nil
-		}
-	}
-	names := int(100000 * min(b.scale, 1))
+	names := b.count(100000)
 	zone, list, err := b.makeZone(names)
 	if err != nil {
 		return err
 	}
-	nsd, port, err := b.startNSD(zone)
-	if err != nil {
+	if err := b.dnsPlain(zone, list, names); err != nil {
 		return err
 	}
-	defer nsd.stop()
-	if err := b.dnsOnce(port); err != nil {
-		return err
+	for _, f := range []farLoad{{500, 20 * time.Millisecond, 0, 100}, {200, 20 * time.Millisecond, 50, 0}} {
+		if err := b.dnsFar(list, f); err != nil {
+			return err
+		}
 	}
-	if err := b.dnsBulk(port, list, names); err != nil {
-		return err
-	}
-	if err := b.dnsFar(list); err != nil {
+	if err := b.dnsMemory(); err != nil {
 		return err
 	}
 	return b.dnsEncrypted(zone)
 }
 
-// makeZone writes a zone with n addresses, and the list of their names.
-func (b *bench) makeZone(n int) (zone, list string, err error) {
-	zone, list = filepath.Join(b.dir, "zone"), filepath.Join(b.dir, "names")
-	z, err := os.Create(zone)
+// dnsPlain measures what nsd answers.
+func (b *bench) dnsPlain(zone, list string, names int) error {
+	if _, err := exec.LookPath("nsd"); err != nil {
+		b.absent("DNS over UDP and TCP, and in bulk", "nsd is not installed")
+		return nil
+	}
+	nsd, at, err := b.startNSD(zone)
 	if err != nil {
-		return "", "", err
+		return err
 	}
-	defer z.Close()
-	l, err := os.Create(list)
-	if err != nil {
-		return "", "", err
+	defer nsd.stop()
+	for _, t := range []struct{ name, brio, dig string }{{"UDP", "--transport=udp", "+notcp"}, {"TCP", "--tcp", "+tcp"}} {
+		if err := b.dnsOnce("DNS question over "+t.name, b.asked("@"+at.String(), t.brio), at, t.dig,
+			atMost(1, "kdig", wallTime), atMost(0.33, "dig", wallTime)); err != nil {
+			return err
+		}
 	}
-	defer l.Close()
-	perf, err := os.Create(list + ".perf")
-	if err != nil {
-		return "", "", err
-	}
-	defer perf.Close()
-	zw, lw, pw := bufio.NewWriter(z), bufio.NewWriter(l), bufio.NewWriter(perf)
-	fmt.Fprintln(zw, "$ORIGIN bench.test.\n$TTL 300\n@ SOA ns hm 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1")
-	for i := range n {
-		fmt.Fprintf(zw, "n%d A 10.%d.%d.%d\n", i, i>>16&255, i>>8&255, i&255)
-		fmt.Fprintf(lw, "n%d.bench.test\n", i)
-		fmt.Fprintf(pw, "n%d.bench.test A\n", i)
-	}
-	if err := zw.Flush(); err != nil {
-		return "", "", err
-	}
-	return zone, list, errors.Join(lw.Flush(), pw.Flush())
+	return b.dnsBulk(at, list, names)
 }
 
-func (b *bench) startNSD(zone string) (*proc, int, error) {
-	p, err := b.newPlace(false)
-	if err != nil {
-		return nil, 0, err
-	}
-	conf := filepath.Join(b.dir, "nsd.conf")
-	text := fmt.Sprintf(`server:
-  ip-address: 127.0.0.1@%d
-  username: ""
-  zonesdir: %q
-  pidfile: %q
-  database: ""
-  xfrdfile: %q
-  zonelistfile: %q
-  server-count: 1
-remote-control:
-  control-enable: no
-zone:
-  name: bench.test
-  zonefile: %q
-`, p.port, b.dir, b.dir+"/nsd.pid", b.dir+"/xfrd", b.dir+"/zonelist", zone)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return nil, 0, err
-	}
-	server, err := b.spawn(nil, nil, "nsd", "-d", "-c", conf)
-	if err != nil {
-		return nil, 0, err
-	}
-	return server, p.port, awaitListener(server, p.port, "")
+// asked are the arguments for one question to server.
+func (b *bench) asked(server string, flags ...string) []string {
+	return append([]string{b.brio, "dns-query", server, "n1.bench.test"}, flags...)
 }
 
 // dnsOnce measures one question, from the start of the program to its end.
-func (b *bench) dnsOnce(port int) error {
-	at := fmt.Sprintf("@127.0.0.1:%d", port)
-	p := fmt.Sprint(port)
+func (b *bench) dnsOnce(work string, brio []string, at place, dig string, targets ...target) error {
 	ask := func(name string, argv ...string) contender {
-		return contender{name, func() (sample, error) { return b.many(30, "", argv...) }}
+		return contender{name, func() (sample, error) { return b.many(10, "", argv...) }}
 	}
-	for _, t := range []struct{ name, brio, dig string }{{"UDP", "--transport=udp", "+notcp"}, {"TCP", "--tcp", "+tcp"}} {
-		if err := b.compare("DNS question over "+t.name, have("dns", []contender{
-			ask("brio", b.brio, "dns-query", at, t.brio, "n1.bench.test"),
-			ask("kdig", "kdig", t.dig, "@127.0.0.1", "-p", p, "n1.bench.test"),
-			ask("dig", "dig", t.dig, "@127.0.0.1", "-p", p, "n1.bench.test"),
-		}), target{rival: "kdig", of: wallTime, most: 1}, target{rival: "dig", of: wallTime, most: 0.33}); err != nil {
-			return err
+	p := strconv.Itoa(at.port)
+	return b.compare(work, []contender{
+		ask("brio", brio...),
+		ask("kdig", "kdig", dig, "@127.0.0.1", "-p", p, "n1.bench.test"),
+		ask("dig", "dig", dig, "@127.0.0.1", "-p", p, "n1.bench.test"),
+	}, targets...)
+}
+
+// bulk is a contender that asks for all names of a list. Its answers fill the
+// given number of lines, -1 if it prints other things, too.
+func (b *bench) bulk(name string, names, lines int, argv ...string) contender {
+	return contender{name, func() (sample, error) {
+		answers := filepath.Join(b.dir, "answers")
+		out, err := os.Create(answers)
+		if err != nil {
+			return sample{}, err
 		}
-	}
-	return nil
+		defer os.Remove(answers)
+		defer out.Close()
+		s, err := b.once(nil, out, argv...)
+		if err != nil {
+			return s, err
+		}
+		s.rate = float64(names) / s.wall.Seconds()
+		text, err := os.ReadFile(answers)
+		if n := bytes.Count(text, []byte("\n")); err == nil && lines >= 0 && n != lines {
+			err = fmt.Errorf("%d answers of %d", n, lines)
+		}
+		return s, err
+	}}
 }
 
 // dnsBulk measures all names of the list.
-func (b *bench) dnsBulk(port int, list string, names int) error {
-	at, p := fmt.Sprintf("@127.0.0.1:%d", port), fmt.Sprint(port)
-	run := func(name string, argv ...string) contender {
-		return contender{name, func() (sample, error) {
-			out, err := os.Create(filepath.Join(b.dir, "answers"))
-			if err != nil {
-				return sample{}, err
-			}
-			defer out.Close()
-			s, err := b.once(nil, out, argv...)
-			s.rate = float64(names) / s.wall.Seconds()
-			return s, err
-		}}
-	}
-	return b.compare(fmt.Sprintf("DNS, %d names from a file", names), have("dns", []contender{
-		run("brio", b.brio, "dns-query", at, "--format", "short", "-f", list),
-		run("dig -f", "dig", "@127.0.0.1", "-p", p, "+short", "-f", list),
-		run("kdig", "sh", "-c", fmt.Sprintf("xargs -n 5000 kdig @127.0.0.1 -p %s +short <%s", p, list)),
-		run("dnsperf", "dnsperf", "-s", "127.0.0.1", "-p", p, "-d", list+".perf", "-n", "1"),
-	}),
-		target{rival: "dig -f", of: cpuTime, most: 0.15}, target{rival: "dig -f", of: rate, least: 6},
-		target{rival: "kdig", of: cpuTime, most: 0.3}, target{rival: "kdig", of: rate},
-		target{rival: "dnsperf", of: cpuTime})
-}
-
-// dnsFar measures names at a server 20 ms away that loses every 50th reply.
-func (b *bench) dnsFar(list string) error {
-	for _, t := range []struct {
-		name  string
-		lose  int
-		least float64
-	}{{"20 ms away", 0, 100}, {"20 ms away, 2 % lost", 50, 0}} {
-		far, err := newFarServer(20*time.Millisecond, t.lose)
-		if err != nil {
-			return err
-		}
-		err = b.dnsFarOnce(t.name, far.port(), list, t.least)
-		far.close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *bench) dnsFarOnce(name string, port int, list string, least float64) error {
-	short := filepath.Join(b.dir, "names500")
-	if err := exec.CommandContext(b.ctx, "sh", "-c", fmt.Sprintf("head -500 %s >%s", list, short)).Run(); err != nil {
+func (b *bench) dnsBulk(at place, list string, names int) error {
+	p := strconv.Itoa(at.port)
+	resolvers := filepath.Join(b.dir, "resolvers")
+	if err := os.WriteFile(resolvers, []byte(at.String()+"\n"), 0o600); err != nil {
 		return err
 	}
-	at, p := fmt.Sprintf("@127.0.0.1:%d", port), fmt.Sprint(port)
-	run := func(name string, argv ...string) contender {
-		return contender{name, func() (sample, error) {
-			s, err := b.once(nil, nil, argv...)
-			s.rate = 500 / s.wall.Seconds()
-			return s, err
-		}}
-	}
-	rounds := b.rounds
-	b.rounds = min(rounds, 2) // dig takes 10 s a round
-	defer func() { b.rounds = rounds }()
-	return b.compare("DNS, 500 names, "+name, have("dns", []contender{
-		run("brio", b.brio, "dns-query", at, "--format", "short", "-f", short),
-		run("dig -f", "dig", "@127.0.0.1", "-p", p, "+short", "+time=1", "-f", short),
-	}), target{rival: "dig -f", of: rate, least: least})
+	return b.compare(fmt.Sprintf("DNS, %d names from a file", names), []contender{
+		b.bulk("brio", names, names, b.brio, "dns-query", "@"+at.String(), "--format", "short", "-f", list),
+		b.bulk("dig -f", names, -1, "dig", "@127.0.0.1", "-p", p, "+short", "-f", list),
+		b.bulk("kdig", names, -1, "sh", "-c", fmt.Sprintf("xargs -n 5000 kdig @127.0.0.1 -p %s +short <%s", p, list)),
+		b.bulk("dnsperf", names, -1, "dnsperf", "-s", "127.0.0.1", "-p", p, "-d", list+".perf", "-n", "1"),
+		b.bulk("massdns", names, -1, "massdns", "-q", "-r", resolvers, "-t", "A", "-o", "Sqr", list),
+	},
+		atMost(0.15, "dig -f", cpuTime), atLeast(6, "dig -f", rate),
+		atMost(0.3, "kdig", cpuTime), beside("kdig", rate),
+		beside("dnsperf", cpuTime), beside("dnsperf", rate), atMost(1, "massdns", cpuTime))
 }
 
-// A farServer answers every question with the same address, late, and loses
-// some.
-type farServer struct {
-	c  *net.UDPConn
-	wg sync.WaitGroup
+// A farLoad is a number of names, and how the server treats them.
+type farLoad struct {
+	names int
+	delay time.Duration
+	lose  int     // every so many replies are lost, 0: none
+	least float64 // how many times faster than dig brio must be
 }
 
-func newFarServer(delay time.Duration, lose int) (*farServer, error) {
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+// dnsFar measures names at a server that is far away; no name may be lost.
+func (b *bench) dnsFar(list string, f farLoad) error {
+	far, err := newFarServer(f.delay, f.lose)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	_ = c.SetReadBuffer(4 << 20) // a small one would lose more than asked for
-	f := &farServer{c: c}
-	f.wg.Go(func() { f.serve(delay, lose) })
-	return f, nil
+	defer far.close()
+	text, err := os.ReadFile(list)
+	if err != nil {
+		return err
+	}
+	short := filepath.Join(b.dir, "names.short")
+	lines := bytes.SplitAfterN(text, []byte("\n"), f.names+1)
+	if err := os.WriteFile(short, bytes.Join(lines[:min(f.names, len(lines)-1)], nil), 0o600); err != nil {
+		return err
+	}
+	work := fmt.Sprintf("DNS, %d names, %d ms away", f.names, f.delay.Milliseconds())
+	if f.lose > 0 {
+		work += fmt.Sprintf(", %d %% lost", 100/f.lose)
+	}
+	at := far.place()
+	return b.compare(work, []contender{
+		b.bulk("brio", f.names, f.names, b.brio, "dns-query", "@"+at.String(), "--format", "short", "-f", short),
+		b.bulk("dig -f", f.names, -1, "dig", "@127.0.0.1", "-p", strconv.Itoa(at.port), "+short", "+time=1", "-f", short),
+	}, atLeast(f.least, "dig -f", rate))
 }
 
-func (f *farServer) port() int { return f.c.LocalAddr().(*net.UDPAddr).Port }
-
-func (f *farServer) close() {
-	f.c.Close()
-	f.wg.Wait()
-}
-
-func (f *farServer) serve(delay time.Duration, lose int) {
-	buf := make([]byte, 4096)
-	for n := 1; ; n++ {
-		size, from, err := f.c.ReadFromUDP(buf)
-		if err != nil {
-			return
-		}
-		reply := answer(buf[:size])
-		if reply == nil || lose > 0 && n%lose == 0 {
-			continue
-		}
-		time.AfterFunc(delay, func() { _, _ = f.c.WriteToUDP(reply, from) }) // lost is lost
+// dnsMemory measures what a great many names need; dnsperf has a table of fixed
+// size for them.
+func (b *bench) dnsMemory() error {
+	near, err := newFarServer(0, 0)
+	if err != nil {
+		return err
 	}
-}
-
-// answer makes the reply to a question: its header and question, and an A record.
-func answer(q []byte) []byte {
-	end := 12
-	for end < len(q) && q[end] != 0 {
-		end += int(q[end]) + 1
+	defer near.close()
+	names := b.count(1000000)
+	list := filepath.Join(b.dir, "million")
+	if err := writeNames(list, names); err != nil {
+		return err
 	}
-	end += 5
-	if len(q) < 17 || end > len(q) {
-		return nil
+	defer os.Remove(list)
+	defer os.Remove(list + ".perf")
+	ask := func(name string, argv ...string) contender {
+		return contender{name, func() (sample, error) { return b.alone(nil, argv...) }}
 	}
-	r := append([]byte(nil), q[:end]...)
-	r[2], r[3] = 0x81, 0x80
-	copy(r[4:12], []byte{0, 1, 0, 1, 0, 0, 0, 0})
-	return append(r, 0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1)
+	at := near.place()
+	return b.compare(fmt.Sprintf("DNS, memory for %d names", names), []contender{
+		ask("brio", b.brio, "dns-query", "@"+at.String(), "--format", "short", "-f", list),
+		ask("dnsperf", "dnsperf", "-s", "127.0.0.1", "-p", strconv.Itoa(at.port), "-d", list+".perf", "-n", "1"),
+	}, beside("dnsperf", peakRSS))
 }
 
 // dnsEncrypted measures one question over TLS and HTTPS to named.
 func (b *bench) dnsEncrypted(zone string) error {
-	var ports [3]int
-	for i := range ports {
-		p, err := b.newPlace(false)
-		if err != nil {
-			return err
-		}
-		ports[i] = p.port
+	if _, err := exec.LookPath("named"); err != nil {
+		b.absent("DNS over TLS and HTTPS", "named is not installed")
+		return nil
 	}
-	cert := filepath.Join(b.dir, "dns.pem")
-	if err := b.selfSigned(cert); err != nil {
-		return err
-	}
-	conf := filepath.Join(b.dir, "named.conf")
-	text := fmt.Sprintf(`tls local { cert-file %q; key-file %q; };
-http local { endpoints { "/dns-query"; }; };
-options {
-  directory %q; pid-file none; session-keyfile none; recursion no; listen-on-v6 { none; };
-  listen-on port %d { 127.0.0.1; };
-  listen-on port %d tls local { 127.0.0.1; };
-  listen-on port %d tls local http local { 127.0.0.1; };
-};
-controls { };
-zone "bench.test" { type primary; file %q; };
-`, cert, cert+".key", b.dir, ports[0], ports[1], ports[2], zone)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return err
-	}
-	named, err := b.spawn(nil, nil, "named", "-g", "-c", conf)
+	named, cert, tls, https, err := b.startNamed(zone)
 	if err != nil {
 		return err
 	}
 	defer named.stop()
-	if err := awaitListener(named, ports[2], ""); err != nil {
+	if err := b.dnsOnce("DNS question over TLS", b.asked("@tls://"+tls.String(), "--ca-file", cert), tls, "+tls",
+		atMost(0.25, "kdig", wallTime), atMost(0.25, "dig", wallTime)); err != nil {
 		return err
 	}
-	return b.dnsEncryptedOnce(cert, ports)
-}
-
-func (b *bench) dnsEncryptedOnce(cert string, ports [3]int) error {
-	ask := func(name string, argv ...string) contender {
-		return contender{name, func() (sample, error) { return b.many(10, "", argv...) }}
-	}
-	tls, https := fmt.Sprint(ports[1]), fmt.Sprint(ports[2])
-	if err := b.compare("DNS question over TLS", have("dns", []contender{
-		ask("brio", b.brio, "dns-query", "@tls://127.0.0.1:"+tls, "--ca-file", cert, "n1.bench.test"),
-		ask("kdig", "kdig", "+tls", "@127.0.0.1", "-p", tls, "n1.bench.test"),
-		ask("dig", "dig", "+tls", "@127.0.0.1", "-p", tls, "n1.bench.test"),
-	}), target{rival: "kdig", of: wallTime, most: 0.25}, target{rival: "dig", of: wallTime, most: 0.25}); err != nil {
-		return err
-	}
-	return b.compare("DNS question over HTTPS", have("dns", []contender{
-		ask("brio", b.brio, "dns-query", "@https://127.0.0.1:"+https+"/dns-query", "--ca-file", cert, "n1.bench.test"),
-		ask("kdig", "kdig", "+https=/dns-query", "@127.0.0.1", "-p", https, "n1.bench.test"),
-		ask("dig", "dig", "+https=/dns-query", "@127.0.0.1", "-p", https, "n1.bench.test"),
-	}), target{rival: "kdig", of: wallTime}, target{rival: "dig", of: wallTime})
+	return b.dnsOnce("DNS question over HTTPS", b.asked("@https://"+https.String()+"/dns-query", "--ca-file", cert), https, "+https=/dns-query",
+		beside("kdig", wallTime), beside("dig", wallTime))
 }

@@ -2,31 +2,46 @@
 
 // Command bench measures brio beside its rivals: every pair in the same run,
 // alternately, with CPU and wall time from the operating system's accounting.
-// It prints ratios and whether each target is met.
+// It prints ratios, how far they vary, and whether each target is met.
 //
-//	go run ./tests/bench [-only AREA] [-rounds N] [-json FILE] [-markdown] [-scale F]
+//	go run ./tests/bench [-only AREA,...] [-rounds N] [-scale F] [-json FILE] [-markdown]
+//
+// A stream has 1 GiB times the scale: -scale 4 moves 4 GiB, and needs twice that
+// in /dev/shm.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A bench is one run of the program.
 type bench struct {
-	ctx    context.Context
-	dir    string  // scratch, on a memory file system where there is one
-	brio   string  // the binary under test
-	rounds int     // counted rounds of each pair, after one that warms up
-	scale  float64 // factor for amounts of data
-	rows   []row
+	ctx     context.Context
+	options options
+	dir     string // scratch, on a memory file system where there is one
+	brio    string // the binary under test
+	pass    int    // how many times everything was measured before
+	area    string // the one under way
+	results results
+	failed  bool // an area has ended early
+}
+
+type options struct {
+	only     []string // areas; none: all
+	rounds   int
+	scale    float64 // factor for amounts of data
+	jsonFile string
+	markdown bool
+	brio     string // the binary to measure, "": build one
 }
 
 // An area is a group of workloads that -only can choose.
@@ -40,6 +55,7 @@ func areas() []area {
 		{"startup", startupArea},
 		{"stream", streamArea},
 		{"unix", unixArea},
+		{"chunked", chunkedArea},
 		{"relay", relayArea},
 		{"many", manyArea},
 		{"datagram", datagramArea},
@@ -51,56 +67,102 @@ func areas() []area {
 }
 
 func main() {
-	only := flag.String("only", "", "comma-separated `areas` to run (default all)")
-	rounds := flag.Int("rounds", 5, "counted rounds of each pair")
-	scale := flag.Float64("scale", 1, "factor for the amount of data")
-	jsonFile := flag.String("json", "", "write the rows as JSON to `file`")
-	markdown := flag.Bool("markdown", false, "print the table as Markdown")
-	binary := flag.String("brio", "", "measure this `binary` instead of building one")
-	flag.Parse()
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if status, ok := inOwnNetwork(ctx); ok {
-		stop()
-		os.Exit(status)
-	}
-	if err := run(ctx, *only, *rounds, *scale, *jsonFile, *markdown, *binary); err != nil {
+	o, err := parseOptions()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
-		os.Exit(1)
+		os.Exit(2)
 	}
+	ctx, stop := lifetime()
+	status, done := inOwnNetwork(ctx)
+	if !done {
+		status = run(ctx, o)
+	}
+	stop()
+	os.Exit(status)
 }
 
-func run(ctx context.Context, only string, rounds int, scale float64, jsonFile string, markdown bool, binary string) error {
-	dir, err := scratchDir()
-	if err != nil {
+func parseOptions() (options, error) {
+	var o options
+	only := flag.String("only", "", "comma-separated `areas` to run: "+strings.Join(areaNames(), ", ")+" (default all)")
+	flag.IntVar(&o.rounds, "rounds", 3, "how many times to go through everything")
+	flag.Float64Var(&o.scale, "scale", 1, "factor for the amounts of data; 1 is a GiB a stream")
+	flag.StringVar(&o.jsonFile, "json", "", "write the rows as JSON to `file`, too (-: to stdout, instead of the table)")
+	flag.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
+	flag.StringVar(&o.brio, "brio", "", "measure this `binary` instead of building one")
+	flag.Parse()
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.Contains(areaNames(), name) {
+			return o, fmt.Errorf("there is no area %q: %s", name, strings.Join(areaNames(), ", "))
+		}
+	}
+	if o.rounds < 1 || o.scale <= 0 || flag.NArg() > 0 {
+		return o, errors.New("-rounds and -scale must be positive, and there are no arguments")
+	}
+	return o, nil
+}
+
+func areaNames() []string {
+	var names []string
+	for _, a := range areas() {
+		names = append(names, a.name)
+	}
+	return names
+}
+
+// run measures, prints and cleans up, and returns the exit status.
+func run(ctx context.Context, o options) int {
+	b := &bench{ctx: ctx, options: o, brio: o.brio}
+	defer killDescendants()
+	if err := b.measure(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	if b.failed {
+		return 1
+	}
+	return 0
+}
+
+func (b *bench) measure() error {
+	var err error
+	if b.dir, err = scratchDir(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	b := &bench{ctx: ctx, dir: dir, brio: binary, rounds: rounds, scale: scale}
+	defer os.RemoveAll(b.dir)
 	if b.brio == "" {
-		if b.brio, err = buildBrio(ctx, dir); err != nil {
+		if b.brio, err = buildBrio(b.ctx, b.dir); err != nil {
 			return err
 		}
 	}
+	start := time.Now()
+	for b.pass = range b.options.rounds {
+		if err := b.measureAll(start); err != nil {
+			return err
+		}
+	}
+	return b.report()
+}
+
+// measureAll goes through all areas once. Rounds of one row lie minutes apart
+// that way, and its spread holds what the machine does meanwhile.
+func (b *bench) measureAll(start time.Time) error {
 	for _, a := range areas() {
-		if only != "" && !slices.Contains(strings.Split(only, ","), a.name) {
+		if len(b.options.only) > 0 && !slices.Contains(b.options.only, a.name) {
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "# %s\n", a.name)
-		if err := a.run(b); err != nil {
-			return fmt.Errorf("%s: %w", a.name, err)
+		fmt.Fprintf(os.Stderr, "# round %d of %d, %s, %.0f s\n", b.pass+1, b.options.rounds, a.name, time.Since(start).Seconds())
+		b.area = a.name
+		err := a.run(b)
+		if b.ctx.Err() != nil {
+			return context.Cause(b.ctx)
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err != nil {
+			b.failed = true
+			b.absent(a.name, err.Error())
 		}
-	}
-	if err := printRows(os.Stdout, b.rows, markdown); err != nil {
-		return err
-	}
-	if jsonFile != "" {
-		return writeJSON(jsonFile, b.rows)
 	}
 	return nil
 }
@@ -120,4 +182,14 @@ func buildBrio(ctx context.Context, dir string) (string, error) {
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	c.Stderr = os.Stderr
 	return out, c.Run()
+}
+
+// streamSize is how many bytes a stream has, for a factor of the usual gibibyte.
+func (b *bench) streamSize(factor float64) int64 {
+	return max(1, int64(b.options.scale*factor*1024)) << 20
+}
+
+// count is n, or less for a small scale.
+func (b *bench) count(n int) int {
+	return max(1, int(float64(n)*min(b.options.scale, 1)))
 }

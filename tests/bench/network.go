@@ -4,12 +4,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const (
@@ -39,14 +39,18 @@ func inOwnNetwork(ctx context.Context) (status int, done bool) {
 	c := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.Env = append(os.Environ(), insideVariable+"=yes")
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	err = c.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // it cleans up
+	c.WaitDelay = 20 * time.Second
+	if err := c.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: no namespace:", err)
 		return 0, false
 	}
-	return c.ProcessState.ExitCode(), true
+	_ = c.Wait() // it has told what went wrong
+	if status = c.ProcessState.ExitCode(); status < 0 {
+		status = 1
+	}
+	return status, true
 }
 
 // prepareNetwork brings the loopback up and takes the one congestion control that

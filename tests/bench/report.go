@@ -4,47 +4,85 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
 // A row is one comparison of brio with one rival.
 type row struct {
-	Work   string  `json:"work"`
-	Of     string  `json:"of"` // wall, cpu, memory, rate
-	Rival  string  `json:"rival"`
-	Brio   float64 `json:"brio"`   // median, in seconds, bytes, or per second
-	Other  float64 `json:"other"`  // median of the rival
-	Ratio  float64 `json:"ratio"`  // median of the ratios brio / rival of the rounds
-	Low    float64 `json:"low"`    // smallest and largest of them
-	High   float64 `json:"high"`   //
-	Target string  `json:"target"` // "<= 0.4", ">= 3", "" for none
-	Met    bool    `json:"met"`
-	Why    string  `json:"why,omitempty"` // why there is no figure
+	Area    string  `json:"area"`
+	Work    string  `json:"work"`
+	Of      string  `json:"of"` // wall, cpu, memory, throughput, rate, share
+	Rival   string  `json:"rival"`
+	Rounds  int     `json:"rounds"`
+	Brio    float64 `json:"brio"`    // median, in seconds, bytes, or per second
+	Other   float64 `json:"other"`   // median of the rival
+	Ratio   float64 `json:"ratio"`   // median of the ratios brio / rival of the rounds
+	Low     float64 `json:"low"`     // between these, the ratio of another run
+	High    float64 `json:"high"`    // should lie
+	Target  string  `json:"target"`  // "<= 0.4", ">= 3", "" for none
+	Verdict string  `json:"verdict"` // "met", "not met", "not measured", "" without a target
+	Close   bool    `json:"close"`   // the target lies within the spread: another run may tell otherwise
+	Why     string  `json:"why"`     // of "not measured"
 }
 
-func newRow(work string, t target, brio, rival []sample, failure error) row {
-	r := row{Work: work, Of: string(t.of), Rival: t.rival, Target: t.text()}
-	n := min(len(brio), len(rival))
-	if n == 0 {
-		r.Why = "not measured: the rival is not installed"
-		if failure != nil {
-			r.Why = "not measured: " + failure.Error()
+const (
+	met         = "met"
+	notMet      = "not met"
+	notMeasured = "not measured"
+)
+
+func (c *comparison) rows() []row {
+	var rows []row
+	for _, t := range c.targets {
+		rows = append(rows, c.row(t))
+	}
+	return rows
+}
+
+func (c *comparison) row(t target) row {
+	r := row{Area: c.area, Work: c.work, Of: string(t.of), Rival: t.rival, Target: t.text()}
+	var brio, rival, ratios []float64
+	for _, round := range c.rounds {
+		x, ok := round["brio"]
+		y, both := round[t.rival]
+		if ok && both && x.value(t.of) > 0 && y.value(t.of) > 0 {
+			brio, rival = append(brio, x.value(t.of)), append(rival, y.value(t.of))
+			ratios = append(ratios, x.value(t.of)/y.value(t.of))
 		}
+	}
+	if r.Rounds = len(ratios); r.Rounds == 0 {
+		r.Verdict, r.Why = notMeasured, oneLine(errors.Join(c.broken["brio"], c.broken[t.rival]))
 		return r
 	}
-	ratios := make([]float64, n)
-	for i := range n {
-		ratios[i] = brio[i].value(t.of) / rival[i].value(t.of)
-	}
-	r.Brio, r.Other, r.Ratio = medianOf(brio, t.of), medianOf(rival, t.of), median(ratios)
-	r.Low, r.High = slices.Min(ratios), slices.Max(ratios)
-	r.Met = (t.most == 0 || r.Ratio <= t.most) && (t.least == 0 || r.Ratio >= t.least)
+	s := spreadOf(ratios)
+	r.Brio, r.Other, r.Ratio, r.Low, r.High = median(brio), median(rival), s.ratio, s.low, s.high
+	r.Verdict, r.Close = t.judge(s)
 	return r
+}
+
+// oneLine is what went wrong, fit for a cell of a table.
+func oneLine(err error) string {
+	if err == nil {
+		return "no figure"
+	}
+	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "|", "/")), " ")
+}
+
+// judge says whether the median meets the target, and whether another run might
+// say otherwise.
+func (t target) judge(s spread) (verdict string, close bool) {
+	switch {
+	case t.most > 0 && s.ratio <= t.most, t.least > 0 && s.ratio >= t.least:
+		verdict = met
+	case t.most > 0, t.least > 0:
+		verdict = notMet
+	}
+	return verdict, verdict != "" && s.holds(t.most+t.least) // one of them is 0
 }
 
 func (t target) text() string {
@@ -57,35 +95,25 @@ func (t target) text() string {
 	return ""
 }
 
-func medianOf(s []sample, q quantity) float64 {
-	v := make([]float64, len(s))
-	for i := range s {
-		v[i] = s[i].value(q)
-	}
-	return median(v)
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	if len(v)%2 == 1 {
-		return v[len(v)/2]
-	}
-	return (v[len(v)/2-1] + v[len(v)/2]) / 2
-}
-
 func (r row) cells() []string {
-	if r.Why != "" {
-		return []string{r.Work, r.Of, r.Rival, "", "", "", r.Target, r.Why}
+	if r.Verdict == notMeasured {
+		return []string{r.Work, r.Of, r.Rival, "", "", "", r.Target, notMeasured + ": " + r.Why}
 	}
-	met := "yes"
-	if !r.Met {
-		met = "NO"
-	}
-	if r.Target == "" {
-		met = ""
+	verdict := map[string]string{met: "yes", notMet: "NO"}[r.Verdict]
+	if r.Close {
+		verdict += ", close"
 	}
 	return []string{r.Work, r.Of, r.Rival, r.amount(r.Brio), r.amount(r.Other),
-		fmt.Sprintf("%.2f (%.2f-%.2f)", r.Ratio, r.Low, r.High), r.Target, met}
+		r.ratio(), r.Target, verdict}
+}
+
+// ratio is the ratio with its spread, unless too few rounds vary too much to
+// tell one.
+func (r row) ratio() string {
+	if r.High > 20*r.Low {
+		return fmt.Sprintf("%.2f (any)", r.Ratio)
+	}
+	return fmt.Sprintf("%.2f (%.2f-%.2f)", r.Ratio, r.Low, r.High)
 }
 
 func (r row) line() string { return strings.Join(r.cells(), "  ") }
@@ -103,11 +131,48 @@ func (r row) amount(v float64) string {
 			return fmt.Sprintf("%.1f KiB", v/(1<<10))
 		}
 		return fmt.Sprintf("%.1f MiB", v/(1<<20))
+	case throughput:
+		return fmt.Sprintf("%.2f GB/s", v/1e9)
+	case share:
+		return fmt.Sprintf("%.2f %%", v*100)
 	}
-	if v >= 1e7 {
-		return fmt.Sprintf("%.2f GB/s", v/1e9) // only streams are that fast
+	return fmt.Sprintf("%.0f/s", v)
+}
+
+// report prints the table, and writes the file of -json.
+func (b *bench) report() error {
+	var rows []row
+	for _, c := range b.results {
+		rows = append(rows, c.rows()...)
 	}
-	return fmt.Sprintf("%.4g/s", v)
+	if b.options.jsonFile == "-" {
+		return writeJSON(os.Stdout, rows)
+	}
+	if err := printRows(os.Stdout, rows, b.options.markdown); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, summary(rows))
+	if b.options.jsonFile == "" {
+		return nil
+	}
+	f, err := os.Create(b.options.jsonFile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeJSON(f, rows), f.Close())
+}
+
+// summary counts the verdicts.
+func summary(rows []row) string {
+	n, near := map[string]int{}, 0
+	for _, r := range rows {
+		n[r.Verdict]++
+		if r.Close {
+			near++
+		}
+	}
+	return fmt.Sprintf("%d targets met, %d not met (%d of both close), %d rows without a target, %d not measured",
+		n[met], n[notMet], near, n[""], n[notMeasured])
 }
 
 func head() []string {
@@ -135,10 +200,8 @@ func printMarkdown(w io.Writer, rows []row) error {
 	return err
 }
 
-func writeJSON(name string, rows []row) error {
-	text, err := json.MarshalIndent(rows, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(name, append(text, '\n'), 0o644)
+func writeJSON(w io.Writer, rows []row) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(rows)
 }

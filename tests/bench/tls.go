@@ -3,130 +3,103 @@
 package main
 
 import (
-	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
-	"time"
+	"strings"
 )
 
-// tlsArea measures bulk data, handshakes and short connections over TLS.
+// tlsArea measures bulk data, short connections, handshakes and scans.
 func tlsArea(b *bench) error {
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	p256, rsa2048 := filepath.Join(b.dir, "p256.pem"), filepath.Join(b.dir, "rsa2048.pem")
+	if err := b.selfSigned(p256, newP256); err != nil {
 		return err
 	}
-	cert, err := b.certificate("p256.pem", ec)
-	if err != nil {
+	if err := b.selfSigned(rsa2048, newRSA); err != nil {
 		return err
 	}
-	if err := b.tlsBulk(cert); err != nil {
-		return err
-	}
-	if err := b.tlsOneLiners(cert); err != nil {
-		return err
-	}
-	if err := b.tlsHandshakes("P-256", cert); err != nil {
-		return err
-	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return err
-	}
-	if cert, err = b.certificate("rsa2048.pem", key); err != nil {
-		return err
-	}
-	return b.tlsHandshakes("RSA-2048", cert)
-}
-
-// certificate writes a certificate for 127.0.0.1 that signs itself, and its key,
-// into one file.
-func (b *bench) certificate(name string, key crypto.Signer) (string, error) {
-	t := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
-	if err != nil {
-		return "", err
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return "", err
-	}
-	var text bytes.Buffer
-	for _, block := range []*pem.Block{{Type: "CERTIFICATE", Bytes: der}, {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		if err := pem.Encode(&text, block); err != nil {
-			return "", err
+	for _, measure := range []func() error{
+		func() error { return b.tlsBulk(p256) },
+		func() error { return b.tlsOneLiners(p256) },
+		func() error { return b.serverHandshakes(p256, rsa2048) },
+		func() error { return b.clientHandshakes(p256, rsa2048) },
+		func() error { return b.scan(rsa2048) },
+	} {
+		if err := measure(); err != nil {
+			return err
 		}
 	}
-	file := filepath.Join(b.dir, name)
-	return file, os.WriteFile(file, text.Bytes(), 0o600)
+	return nil
 }
 
 // tlsMovers are the programs of movers, over TLS.
 func (b *bench) tlsMovers(cert string) []mover {
+	brioServer := func(p place) []string {
+		return []string{b.brio, "tls-server", "-q", p.String(), "--certificate", cert}
+	}
+	brioClient := func(p place) []string { return []string{b.brio, "tls-client", "-k", "-q", p.String()} }
+	opensslServer := func(p place) []string {
+		return []string{"openssl", "s_server", "-quiet", "-naccept", "1", "-cert", cert, "-key", cert, "-accept", p.String()}
+	}
+	socatServer := func(p place) string {
+		return p.socat("OPENSSL-LISTEN:%d,bind=127.0.0.1,reuseaddr,verify=0,cert="+cert, "")
+	}
+	socatClient := func(p place) string { return p.socat("OPENSSL:127.0.0.1:%d,verify=0", "") }
+	socat := func(from, to string) []string { return []string{"socat", "-b", "65536", "-u", from, to} }
 	return []mover{
-		{name: "brio",
-			recv: func(p place) []string {
-				return []string{b.brio, "tls-server", "-q", p.brio(), "--certificate", cert}
-			},
-			send: func(p place) []string { return []string{b.brio, "tls-client", "-k", "-q", p.brio()} }},
+		{name: "brio", recv: brioServer, send: brioClient, give: brioServer, take: brioClient},
 		{name: "openssl", openStdin: true,
-			recv: func(p place) []string {
-				return []string{"openssl", "s_server", "-quiet", "-naccept", "1", "-cert", cert, "-key", cert, "-accept", p.brio()}
-			},
+			recv: opensslServer,
 			send: func(p place) []string {
-				return []string{"openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", p.brio()}
-			}},
+				return []string{"openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", p.String()}
+			},
+			give: opensslServer,
+			take: func(p place) []string { return []string{"openssl", "s_client", "-quiet", "-connect", p.String()} }},
 		{name: "ncat --ssl",
 			recv: func(p place) []string {
 				return ncatArgs(p, "--recv-only", "--ssl", "--ssl-cert", cert, "--ssl-key", cert, "-l")
 			},
-			send: func(p place) []string { return ncatArgs(p, "--send-only", "--ssl") }},
-		{name: "socat -b64K OPENSSL",
-			recv: func(p place) []string {
-				return []string{"socat", "-b", "65536", "-u", fmt.Sprintf("OPENSSL-LISTEN:%d,bind=127.0.0.1,reuseaddr,verify=0,cert=%s", p.port, cert), "STDOUT"}
+			send: func(p place) []string { return ncatArgs(p, "--send-only", "--ssl") },
+			give: func(p place) []string {
+				return ncatArgs(p, "--send-only", "--ssl", "--ssl-cert", cert, "--ssl-key", cert, "-l")
 			},
-			send: func(p place) []string {
-				return []string{"socat", "-b", "65536", "-u", "STDIN", fmt.Sprintf("OPENSSL:127.0.0.1:%d,verify=0", p.port)}
-			}},
+			take: func(p place) []string { return ncatArgs(p, "--recv-only", "--ssl") }},
+		{name: "socat -b64K OPENSSL",
+			recv: func(p place) []string { return socat(socatServer(p), "STDOUT") },
+			send: func(p place) []string { return socat("STDIN", socatClient(p)) },
+			give: func(p place) []string { return socat("STDIN", socatServer(p)) },
+			take: func(p place) []string { return socat(socatClient(p), "STDOUT") }},
 	}
 }
 
+// tlsBulk measures a stream from the client to the server, and back.
 func (b *bench) tlsBulk(cert string) error {
-	size := int64(b.scale*512) << 20
+	size := b.streamSize(0.5)
 	source, err := b.source(size)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(source)
-	for _, r := range []route{{"file", "null"}, {"pipe", "pipe"}} {
+	for _, l := range []load{
+		{route: route{"file", "null"}, source: source, size: size},
+		{route: route{"pipe", "pipe"}, source: source, size: size},
+		{route: route{"file", "pipe"}, source: source, size: size, backwards: true},
+	} {
+		work := "TLS " + l.route.String()
+		if l.backwards {
+			work += ", server sends"
+		}
 		var cs []contender
 		for _, m := range b.tlsMovers(cert) {
-			cs = append(cs, contender{m.name, func() (sample, error) { return b.transfer(m, r, source, size, false) }})
+			if l.backwards {
+				m = m.backwards()
+			}
+			cs = append(cs, b.contender(m, l))
 		}
-		work := "TLS " + r.String()
-		if err := b.compare(work, have(work, cs),
-			target{rival: "socat -b64K OPENSSL", of: rate, least: 1.2},
-			target{rival: "openssl", of: rate, least: 2},
-			target{rival: "openssl", of: cpuTime, most: 0.45},
-			target{rival: "ncat --ssl", of: rate, least: 2},
+		if err := b.compare(work, cs,
+			atLeast(1.2, "socat -b64K OPENSSL", throughput), atLeast(2, "openssl", throughput),
+			atMost(0.45, "openssl", cpuTime), atLeast(2, "ncat --ssl", throughput),
 		); err != nil {
 			return err
 		}
@@ -134,107 +107,65 @@ func (b *bench) tlsBulk(cert string) error {
 	return nil
 }
 
+// tlsEcho is brio as a server that sends everything back.
+func (b *bench) tlsEcho(cert string, flags ...string) server {
+	return server{"brio", func(p place) []string {
+		return append([]string{b.brio, "tls-server", "-q", "-k", p.String(), "--echo", "--certificate", cert}, flags...)
+	}}
+}
+
 // tlsOneLiners measures the whole life of a client that verifies the server,
 // sends a line, gets it back and ends.
 func (b *bench) tlsOneLiners(cert string) error {
-	server, addr, err := b.start(b.tlsEcho(cert))
+	server, at, err := b.serve(b.tlsEcho(cert, "--allow-truncation").argv) // ncat ends without close_notify
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	_, port, _ := net.SplitHostPort(addr)
+	port := strconv.Itoa(at.port)
 	line := func(name string, argv ...string) contender {
-		return contender{name, func() (sample, error) { return b.many(20, "hello\n", argv...) }}
+		return contender{name, func() (sample, error) { return b.many(10, "hello\n", argv...) }}
 	}
-	return b.compare("TLS connect, verify, echo a line, exit", have("TLS one-liner", []contender{
-		line("brio", b.brio, "tls-client", "-q", addr, "--ca-file", cert),
+	return b.compare("TLS connect, verify, echo a line, exit", []contender{
+		line("brio", b.brio, "tls-client", "-q", at.String(), "--ca-file", cert),
 		line("socat", "socat", "-", "OPENSSL:127.0.0.1:"+port+",cafile="+cert),
-		line("openssl", "openssl", "s_client", "-quiet", "-no_ign_eof", "-verify_return_error", "-CAfile", cert, "-connect", addr),
-		line("ncat --ssl", "ncat", "--ssl-verify", "--ssl-trustfile", cert, "127.0.0.1", port),
-	}),
-		target{rival: "socat", of: wallTime, most: 0.4},
-		target{rival: "openssl", of: wallTime},
-		target{rival: "ncat --ssl", of: wallTime})
+		line("openssl", "openssl", "s_client", "-quiet", "-no_ign_eof", "-verify_return_error", "-CAfile", cert, "-connect", at.String()),
+		// It compares names only, not addresses.
+		line("ncat --ssl", "ncat", "-4", "--ssl-verify", "--ssl-trustfile", cert, "localhost", port),
+	}, atMost(0.4, "socat", wallTime), beside("openssl", wallTime), beside("ncat --ssl", wallTime))
 }
 
-func (b *bench) tlsEcho(cert string) echoServer {
-	return echoServer{"brio", func(port int) []string {
-		return []string{b.brio, "tls-server", "-q", "-k", "127.0.0.1:" + strconv.Itoa(port), "--echo", "--certificate", cert}
-	}}
-}
-
-// tlsHandshakes measures what full handshakes cost a server.
-func (b *bench) tlsHandshakes(kind, cert string) error {
-	servers := []echoServer{
-		b.tlsEcho(cert),
-		{"openssl", func(port int) []string {
-			return []string{"openssl", "s_server", "-quiet", "-www", "-cert", cert, "-key", cert, "-accept", "127.0.0.1:" + strconv.Itoa(port)}
-		}},
-		{"socat OPENSSL", func(port int) []string {
-			return []string{"socat", fmt.Sprintf("OPENSSL-LISTEN:%d,bind=127.0.0.1,reuseaddr,fork,backlog=128,verify=0,cert=%s", port, cert), "PIPE"}
-		}},
-	}
-	var cs []contender
-	for _, s := range servers {
-		cs = append(cs, contender{s.name, func() (sample, error) {
-			server, addr, err := b.start(s)
-			if err != nil {
-				return sample{}, err
-			}
-			n, took, err := handshakes(addr, 4, 2*time.Second)
-			out := server.stop()
-			out.rate = float64(n) / took.Seconds()
-			out.cpu /= time.Duration(max(n, 1))
-			return out, err
-		}})
-	}
-	work := "TLS handshakes, " + kind
-	return b.compare(work, have(work, cs),
-		target{rival: "openssl", of: rate},
-		target{rival: "openssl", of: cpuTime},
-		target{rival: "socat OPENSSL", of: rate, least: 1})
-}
-
-// handshakes makes full handshakes from clients goroutines for about d.
-func handshakes(addr string, clients int, d time.Duration) (n int, took time.Duration, err error) {
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		start = time.Now()
-	)
-	for range clients {
-		wg.Go(func() {
-			for time.Since(start) < d {
-				e := handshakeOnce(addr)
-				mu.Lock()
-				if e == nil {
-					n++
-				} else {
-					err = e
-				}
-				mu.Unlock()
-				if e != nil {
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return n, time.Since(start), err
-}
-
-func handshakeOnce(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, 10*time.Second)
+// scan measures finding out everything that a server supports.
+func (b *bench) scan(cert string) error {
+	server, at, err := b.serve(opensslWeb(cert, "-cipher", "ALL:@SECLEVEL=0").argv)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return err
+	defer server.stop()
+	scan := func(name string, argv ...string) contender {
+		return contender{name, func() (sample, error) { return b.once(nil, nil, argv...) }}
 	}
-	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true})
-	if err := conn.Handshake(); err != nil {
-		return err
+	return b.compare("find out what a TLS server supports", []contender{
+		scan("brio", b.brio, "tls-client", "--scan", "-k", at.String()),
+		scan("sslscan", "sslscan", at.String()),
+	}, atMost(0.2, "sslscan", wallTime), beside("sslscan", cpuTime))
+}
+
+// opensslWeb is openssl as a server that answers requests with a page; it serves
+// one connection at a time.
+func opensslWeb(cert string, flags ...string) server {
+	return server{"openssl", func(p place) []string {
+		return append([]string{"openssl", "s_server", "-quiet", "-www", "-cert", cert, "-key", cert, "-accept", p.String()}, flags...)
+	}}
+}
+
+// handshakesMade is the number in what openssl s_time prints: "N connections in
+// 1.23s; ...", twice.
+func handshakesMade(text string) (int, error) {
+	for line := range strings.Lines(text) {
+		if n, rest, ok := strings.Cut(line, " connections in "); ok && strings.Contains(rest, "real seconds") {
+			return strconv.Atoi(strings.TrimSpace(n))
+		}
 	}
-	return conn.Close()
+	return 0, fmt.Errorf("openssl s_time tells no number: %q", text)
 }
