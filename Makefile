@@ -19,8 +19,8 @@ lint:
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
-bench: ## beside the rivals that are installed: make bench ONLY=stream,unix
-	$(GO) run ./tests/bench -only '$(ONLY)'
+bench: ## beside the rivals that are installed: make bench ONLY=stream,unix BENCH='-rounds 5 -markdown'
+	$(GO) run ./tests/bench -only '$(ONLY)' $(BENCH)
 
 fuzz: ## every fuzz target, one after the other: make fuzz FUZZTIME=20s ONLY=dnsq (or FUZZTIME=1000000x)
 	$(GO) run ./tests/fuzz -time '$(or $(FUZZTIME),20s)' -only '$(ONLY)'

@@ -76,9 +76,11 @@ func (b *bench) watched() error {
 	l := load{route: route{"file", "null"}, source: source, size: size}
 	plain := b.movers()[0]
 	watch := func(name string, flags ...string) contender {
-		m := mover{name, func(p place) []string { return append(plain.recv(p), flags...) },
-			func(p place) []string { return append(plain.send(p), flags...) }, nil, nil, false}
-		return b.contender(m, l)
+		return b.contender(mover{
+			name: name,
+			recv: func(p place) []string { return append(plain.recv(p), flags...) },
+			send: func(p place) []string { return append(plain.send(p), flags...) },
+		}, l)
 	}
 	return b.compare("TCP file to null with --idle-timeout and --progress", []contender{
 		watch("brio", "--idle-timeout", "30", "--progress", "always"),
