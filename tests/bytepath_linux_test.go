@@ -30,7 +30,7 @@ func TestBytesStayInTheKernel(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, address := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "s")} {
-				sent, received := traced(t, tt.from, tt.to, address)
+				sent, received := traced(t, plain, tt.from, tt.to, address)
 				checkCalls(t, "connect", sent, tt.send)
 				checkCalls(t, "listen", received, tt.received)
 			}
@@ -46,26 +46,51 @@ func TestAppendingTakesFewSystemCalls(t *testing.T) {
 	if err := os.WriteFile(source, make([]byte, tracedSize), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, received := traced(t, "< "+source, ">> out", "127.0.0.1:0")
-	calls := strings.Count(received, " read(") + strings.Count(received, " write(")
-	if most := 24 * tracedSize >> 20; calls > most {
-		t.Errorf("%d reads and writes for 32 MiB; want at most %d", calls, most)
-	}
-	t.Logf("%d reads and writes", calls)
+	_, received := traced(t, plain, "< "+source, ">> out", "127.0.0.1:0")
+	checkCopies(t, "listen", received)
 }
 
-// traced moves what from gives from connect to listen and on to to, and returns
-// the system calls that either made for it.
-func traced(t *testing.T, from, to, address string) (sent, received string) {
+// TLS gathers several records for one system call, also between pipes, which
+// are small when nobody enlarges them.
+func TestTLSTakesFewSystemCalls(t *testing.T) {
+	needTool(t, "strace")
+	source := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(source, make([]byte, tracedSize), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overTLS := movers{"tls-server -q", "tls-client -q --insecure"}
+	sent, received := traced(t, overTLS, "< <(cat "+source+")", "> >(cat >/dev/null)", "127.0.0.1:0")
+	checkCopies(t, "tls-client", sent)
+	checkCopies(t, "tls-server", received)
+}
+
+// checkCopies fails when a command took many system calls to copy the source.
+func checkCopies(t *testing.T, command, trace string) {
+	t.Helper()
+	calls := strings.Count(trace, " read(") + strings.Count(trace, " write(")
+	if most := 20 * tracedSize >> 20; calls > most {
+		t.Errorf("%s: %d reads and writes for 32 MiB; want at most %d", command, calls, most)
+	}
+	t.Logf("%s: %d reads and writes", command, calls)
+}
+
+// movers are the commands that receive and send.
+type movers struct{ receive, send string }
+
+var plain = movers{"listen", "connect"}
+
+// traced moves what from gives through the two commands to to, and returns the
+// system calls that either made for it.
+func traced(t *testing.T, m movers, from, to, address string) (sent, received string) {
 	t.Helper()
 	dir := t.TempDir()
 	script := `set -e
 trace() { strace -f -qq -e trace=read,write,readv,writev,recvfrom,sendto,sendmsg,recvmsg,sendfile,splice -o "$@"; }
-trace received brio listen ` + address + ` --port-file place </dev/null ` + to + ` &
+trace received brio ` + m.receive + ` ` + address + ` --port-file place </dev/null ` + to + ` &
 while [ ! -s place ]; do sleep 0.02; done
 place=$(cat place)
 case $place in /*) place=unix:$place;; *) place=127.0.0.1:$place;; esac
-trace sent brio connect $place ` + from + `
+trace sent brio ` + m.send + ` $place ` + from + `
 wait $!
 `
 	c := exec.Command(needTool(t, "bash"), "-c", script)

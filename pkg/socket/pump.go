@@ -133,6 +133,7 @@ type pump struct {
 	ops   atomic.Uint64 // changes with every step; even while reading, odd while writing
 
 	stopped atomic.Bool // src is not to be read any more
+	roomy   bool        // src is a pipe with room for much
 	oob     *oobWatch   // of src; nil when nobody wants to know
 }
 
@@ -152,6 +153,7 @@ func (p *pump) run(ctx context.Context) (int64, error) {
 
 // move takes the fastest way for this pair of ends.
 func (p *pump) move(ctx context.Context) error {
+	p.growPipes()
 	if !p.opt.Copy && !p.opt.filtered() {
 		if done, err := p.moveInKernel(ctx); done {
 			return err

@@ -87,6 +87,26 @@ func kindOf(fd int, mode uint32) descriptorKind {
 	return otherKind
 }
 
+// growPipes enlarges the ends that are pipes, so that their other ends have to
+// be waited for less often.
+func (p *pump) growPipes() {
+	p.roomy = growPipeOf(p.src) >= pipeSize
+	growPipeOf(p.dst)
+}
+
+// growPipeOf returns the size of the pipe end after it has been enlarged, 0 when
+// it is no pipe.
+func growPipeOf(end any) (size int) {
+	f, ok := end.(*os.File)
+	if !ok {
+		return 0
+	}
+	if d, ok := describe(f); ok && d.kind == pipeKind {
+		_ = d.raw.Control(func(fd uintptr) { size = growPipe(int(fd)) }) // a small pipe works too
+	}
+	return size
+}
+
 // moveInKernel moves the bytes without bringing them into this process. It
 // reports false when the kernel cannot for this pair of ends; no byte has been
 // taken then that has not been moved.

@@ -80,9 +80,8 @@ type splicer struct {
 	dst, src descriptor
 
 	pipe   *privatePipe
-	inPipe int  // bytes in pipe
-	roomy  bool // src is a large pipe
-	last   int  // bytes that the last fill brought
+	inPipe int // bytes in pipe
+	last   int // bytes that the last fill brought
 
 	// What the calls in the hands of the poller leave behind. The functions are
 	// made once: a relay waits twice for every message.
@@ -97,18 +96,8 @@ type splicer struct {
 func (p *pump) splice(ctx context.Context, dst, src descriptor) (bool, error) {
 	s := &splicer{p: p, dst: dst, src: src}
 	s.fillCall, s.drainCall = s.tryFill, s.tryDrain
-	s.roomy = s.grow(src) >= pipeSize
-	s.grow(dst)
 	defer s.close()
 	return s.run(ctx)
-}
-
-// grow enlarges an end that is a pipe itself, and returns its size then.
-func (s *splicer) grow(d descriptor) (size int) {
-	if d.kind == pipeKind {
-		_ = d.raw.Control(func(fd uintptr) { size = growPipe(int(fd)) }) // a small pipe works too
-	}
-	return size
 }
 
 // close gives the pipe back, or destroys it with the bytes that dst did not take.
@@ -190,7 +179,7 @@ func (s *splicer) tryFill(fd uintptr) bool {
 			return true
 		}
 	}
-	if s.waited && s.roomy && s.last >= bulk {
+	if s.waited && s.p.roomy && s.last >= bulk {
 		pause()
 	}
 	s.waited = true
