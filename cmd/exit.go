@@ -173,15 +173,15 @@ func (e *env) finish(c *cobra.Command, err error, sig os.Signal) int {
 // on stdout when JSON was asked for and none has been written.
 func (e *env) report(err error, s status) {
 	var f *failure
-	errors.As(err, &f)
-	if f != nil && f.silent {
+	if errors.As(err, &f) && f.silent {
 		return
 	}
 	if e.quiet < 2 {
 		fmt.Fprintf(e.err, "%s: %s\n", e.name(), safe(messageOf(err)))
 	}
-	if e.quiet == 0 && f != nil {
-		for _, h := range f.hints[:min(len(f.hints), 3)] {
+	if e.quiet == 0 {
+		hints := hintsOf(err)
+		for _, h := range hints[:min(len(hints), 3)] {
 			fmt.Fprintf(e.err, "hint: %s\n", safe(h))
 		}
 	}
@@ -195,12 +195,12 @@ func (e *env) wantsJSON() bool {
 	if e.started {
 		return e.format == "json"
 	}
-	for _, a := range e.args {
-		if a == "--json" || a == "--format=json" {
+	for i, a := range e.args {
+		switch {
+		case a == "--":
+			return e.format == "json"
+		case a == "--json", a == "--format=json", a == "json" && i > 0 && e.args[i-1] == "--format":
 			return true
-		}
-		if a == "--" {
-			return false
 		}
 	}
 	return e.format == "json"

@@ -46,6 +46,15 @@ func (f *failure) hint(format string, a ...any) *failure {
 	return f
 }
 
+// hintsOf are the hints of err and of the failures it wraps, the outer ones first.
+func hintsOf(err error) []string {
+	hints := []string{}
+	for f := (*failure)(nil); errors.As(err, &f); err = f.err {
+		hints = append(hints, f.hints...)
+	}
+	return hints
+}
+
 // at says whom a failure concerned: its message begins with the target.
 func at(target string, err error) error {
 	if err == nil {

@@ -38,7 +38,7 @@ func (p *ftpPlan) add(ctx context.Context, u ftpx.URL) error {
 	single := getJob{remote: u.Path, mode: p.o.mode(u), dir: dir, local: local}
 	if u.Pattern == "" && !p.o.recursive {
 		if local == "" {
-			return usagef("%s names no file", ftpURL(p.server.cfg, u.Path)).hint("fetch a directory with -r, list it with brio ftp-ls")
+			return usagef("the URL names no file").hint("fetch a directory with -r, list it with brio ftp-ls")
 		}
 		return p.take(single)
 	}

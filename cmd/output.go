@@ -86,11 +86,10 @@ type errorOnly struct {
 }
 
 func errorObjectOf(err error, s status) *errorObject {
-	o := &errorObject{Kind: kindOf(err, s), Errno: socket.ErrnoName(err), Message: messageOf(err), Hints: []string{}, Exit: s, TLS: tlsErrorOf(err)}
+	o := &errorObject{Kind: kindOf(err, s), Errno: socket.ErrnoName(err), Message: messageOf(err), Hints: hintsOf(err), Exit: s, TLS: tlsErrorOf(err)}
 	var f *failure
 	if errors.As(err, &f) {
 		o.Op, o.Target = f.op, f.target
-		o.Hints = append(o.Hints, f.hints...)
 	}
 	return o
 }

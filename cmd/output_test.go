@@ -127,3 +127,15 @@ func TestReport(t *testing.T) {
 		t.Errorf("after an item was printed and with -qq: stdout %q, stderr %q; want nothing", out, errs)
 	}
 }
+
+// A failure that is wrapped to say whom it concerns keeps its hints.
+func TestHintsOfWrapped(t *testing.T) {
+	inner := usagef("no file").hint("take -r")
+	got := hintsOf(at("ftp://h/", inner.hint("or ls")))
+	if strings.Join(got, "|") != "take -r|or ls" {
+		t.Errorf("hintsOf = %q", got)
+	}
+	if got := hintsOf(io.EOF); len(got) != 0 || got == nil {
+		t.Errorf("hintsOf(io.EOF) = %#v; want an empty list", got)
+	}
+}

@@ -211,7 +211,7 @@ func (w *world) serve(t *testing.T) {
 // serveFiles starts an FTP server with the files that examples fetch.
 func (w *world) serveFiles(t *testing.T, config *tls.Config) {
 	s := &ftptest.Server{Addr: ":21", TLS: config}
-	for _, name := range []string{"/pub/file.tar.gz", "/pub/motd", "/pub/a.iso", "/pub/b.iso", "/pub/f", "/pub/file", "/report.csv", "/f", "/notes.txt"} {
+	for _, name := range []string{"/pub/file.tar.gz", "/pub/motd", "/pub/a.iso", "/pub/b.iso", "/pub/f", "/pub/file", "/pub/image.iso", "/report.csv", "/f", "/file", "/notes.txt"} {
 		s.Put(name, content(name))
 	}
 	for _, dir := range []string{"/incoming/x", "/backup/x", "/src/x"} {

@@ -48,6 +48,9 @@ func TestReadmeNamesWhatThereIs(t *testing.T) {
 func checkWords(t *testing.T, root cmd.CommandDoc, commands map[string]cmd.CommandDoc, words []string) {
 	t.Helper()
 	c, ok := commands[words[0]+" "+words[1]]
+	if !ok && words[1] == "dig" {
+		return // shown as a mistake
+	}
 	if !ok {
 		t.Errorf("%s: there is no such command", strings.Join(words, " "))
 		return
