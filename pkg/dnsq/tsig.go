@@ -40,7 +40,7 @@ func (t TSIG) check() error {
 	if _, err := tsigAlgorithm(t.Algorithm); err != nil {
 		return err
 	}
-	if _, err := base64.StdEncoding.DecodeString(t.Secret); err != nil || t.Secret == "" {
+	if b, err := base64.StdEncoding.DecodeString(t.Secret); err != nil || len(b) == 0 { // line breaks alone are base64 too
 		return errors.New("the secret of a TSIG key must be base64")
 	}
 	_, err := AbsoluteName(t.Name)
