@@ -56,7 +56,7 @@ and a COMMAND after -- is run when all accept.`,
   brio connect --expect '^SSH-2' --max-bytes 1k localhost:22
   brio connect --no-stdin --hexdump - localhost:22`,
 		Args: wantArgs(1, -1, "an address to connect to"),
-		RunE: e.run(func(ctx context.Context, args []string) error { return runConnect(ctx, e, &o, args) }),
+		RunE: e.runBriefly(func(ctx context.Context, args []string) error { return runConnect(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.probe, "probe", "z", false, "only try to connect, and tell whether that works")
@@ -102,6 +102,9 @@ func runConnect(ctx context.Context, e *env, o *connectOptions, args []string) e
 	if err := o.check(e, command); err != nil {
 		return err
 	}
+	if !o.isPlainPipe() {
+		ctx = e.catchSignals(ctx)
+	}
 	targets, err := o.targets(args)
 	if err != nil {
 		return err
@@ -128,6 +131,14 @@ func runConnect(ctx context.Context, e *env, o *connectOptions, args []string) e
 		return usagef("several addresses need --probe or --wait")
 	}
 	return t.talk(ctx, targets[0])
+}
+
+// isPlainPipe reports that all there is to do is to join the connection with
+// stdin and stdout: no file, child, socket path or event is left to see to when a
+// signal comes.
+func (o *connectOptions) isPlainPipe() bool {
+	waits := o.probe || o.wait > 0 || o.retry > 0 || o.count > 0
+	return !waits && !o.child.given() && !o.abort && o.events.spec == "" && o.source == "" && !o.pipe.writesFile()
 }
 
 // argsAfterDash takes what stands behind "--" off the arguments.

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -43,7 +42,6 @@ func (b *dnsBulkFlags) flags(f *pflag.FlagSet) {
 
 // runDNSBulk asks for all names of the files.
 func runDNSBulk(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, plan *dnsPlan) error {
-	runtime.SetDefaultGOMAXPROCS() // see asksOnce
 	if len(plan.questions) > 0 {
 		return usagef("--file and NAME exclude each other").hint("put the name into the file")
 	}

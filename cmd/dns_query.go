@@ -48,7 +48,7 @@ down (--trace), put to several servers (--compare, --expect), asked for whole zo
   brio dns-query @192.0.2.53 example.com --axfr
   brio dns-query example.com TXT --expect '/^v=spf1/' --until 1m`,
 		Args: cobra.ArbitraryArgs,
-		RunE: e.run(func(ctx context.Context, args []string) error { return runDNSQuery(ctx, e, &o, args) }),
+		RunE: e.runBriefly(func(ctx context.Context, args []string) error { return runDNSQuery(ctx, e, &o, args) }),
 	}
 	o.addFlags(c)
 	c.ValidArgsFunction = completeDNSArgs
@@ -75,6 +75,9 @@ func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) erro
 	}
 	if err != nil {
 		return err
+	}
+	if !o.asksOnce(plan) {
+		ctx = e.catchSignals(ctx)
 	}
 	client, quic, err := o.client()
 	if err != nil {
@@ -104,6 +107,12 @@ func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) erro
 		e.writeDNSStats(r)
 	}
 	return firstError(err, o.saveCache(r))
+}
+
+// asksOnce reports that all there is to do is to ask a question and to print the
+// answer, as in most runs.
+func (o *dnsOptions) asksOnce(plan *dnsPlan) bool {
+	return len(plan.questions) == 1 && o.asker(plan.questions[0]) == nil && o.cacheFile == ""
 }
 
 // runDNSQuestions asks the questions of plan and prints the results in their order.

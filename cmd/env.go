@@ -37,7 +37,7 @@ type env struct {
 	config   string
 	profile  string
 
-	signals chan os.Signal // those that end the run
+	signals signalWatch    // of those that end the run
 	cmd     *cobra.Command // the command that runs, once known
 	started bool           // the command's own code has begun
 	emitted int            // JSON objects written to stdout

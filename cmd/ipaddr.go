@@ -74,7 +74,7 @@ a flag (ipaddr --is loopback 127.1).`,
 	o.addScope(c)
 	o.addLookup(c)
 	o.addPolicy(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddr(ctx, e, &o, args) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runIPAddr(ctx, e, &o, args) })
 	c.ValidArgsFunction = cobra.NoFileCompletions
 	_ = c.RegisterFlagCompletionFunc("is", completeKinds) // fails only when registered twice
 	c.AddCommand(

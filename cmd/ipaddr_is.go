@@ -36,7 +36,7 @@ loopback, private, link-local, multicast, documentation, shared or global.`,
 		ValidArgsFunction: completeKinds,
 	}
 	o.addSelect(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrIs(ctx, e, &o, args[0], args[1:]) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runIPAddrIs(ctx, e, &o, args[0], args[1:]) })
 	return exits(results(e, answers(c, "short"), verdict{}),
 		statusLine{statusOK, "all are; with --select: one is"},
 		statusLine{statusExpectation, "one is not; with --select: none is"},
@@ -85,7 +85,7 @@ func newIPAddrInCmd(e *env) *cobra.Command {
 	}
 	o.addRead(c)
 	o.addSelect(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error {
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error {
 		return runIPAddrIn(ctx, e, &o, strings.Split(args[0], ","), args[1:])
 	})
 	return exits(results(e, answers(c, "short"), verdict{}),
@@ -196,7 +196,7 @@ func newIPAddrEqualCmd(e *env) *cobra.Command {
 	}
 	o.addRead(c)
 	o.addScope(c)
-	c.RunE = e.run(func(_ context.Context, args []string) error { return runIPAddrEqual(e, &o, args) })
+	c.RunE = e.runBriefly(func(_ context.Context, args []string) error { return runIPAddrEqual(e, &o, args) })
 	return exits(results(e, answers(c, "short"), equality{}),
 		statusLine{statusOK, "they are the same"},
 		statusLine{statusUsage, "wrong usage, or the text is no address"},

@@ -28,7 +28,7 @@ func newIPAddrInterfacesCmd(e *env) *cobra.Command {
   brio ipaddr interfaces --get interfaces.0.name`,
 		ValidArgsFunction: completeInterfaces,
 	}
-	c.RunE = e.run(func(_ context.Context, args []string) error { return runIPAddrInterfaces(e, args) })
+	c.RunE = e.runBriefly(func(_ context.Context, args []string) error { return runIPAddrInterfaces(e, args) })
 	return exits(results(e, answers(c, "short"), interfaceList{}), statusLine{statusNotFound, "no such interface"})
 }
 
@@ -121,7 +121,7 @@ prefer (both, IPv6 first).`,
 	}
 	o.addLookup(c)
 	o.addPolicy(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrLookup(ctx, e, &o, args) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runIPAddrLookup(ctx, e, &o, args) })
 	return exits(results(e, answers(c, "short"), lookupResult{}),
 		statusLine{statusUsage, "wrong usage, or the text is no name"},
 		statusLine{statusNotFound, "no such name, or no address of the version asked for"},
@@ -192,7 +192,7 @@ func newIPAddrNameCmd(e *env) *cobra.Command {
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.addLookup(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrName(ctx, e, &o, args) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runIPAddrName(ctx, e, &o, args) })
 	return exits(results(e, answers(c, "short"), nameResult{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusNotFound, "the address has no name"},
@@ -233,7 +233,7 @@ func newIPAddrPortCmd(e *env) *cobra.Command {
   printf 'smtp\nhttp\n' | brio ipaddr port`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrPort(ctx, e, args) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runIPAddrPort(ctx, e, args) })
 	return exits(results(e, answers(c, "short"), portResult{}),
 		statusLine{statusUsage, "wrong usage, or no port from 1 to 65535"},
 		statusLine{statusNotFound, "no such service"},

@@ -100,7 +100,7 @@ func newIPAddrParseCmd(e *env) *cobra.Command {
 	}
 	o.addRead(c)
 	o.addCheck(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrParse(ctx, e, &o, args) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runIPAddrParse(ctx, e, &o, args) })
 	return exits(results(e, answers(c, "short"), addressInfo{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusExpectation, "with --check: the text is no address"},
@@ -217,7 +217,7 @@ func newIPAddrFormatCmd(e *env) *cobra.Command {
 	}
 	o.addForm(c)
 	o.addRead(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runIPAddrFormat(ctx, e, &o, args) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runIPAddrFormat(ctx, e, &o, args) })
 	return exits(results(e, answers(c, "short"), addressText{}),
 		statusLine{statusUsage, "wrong usage, or the text is no address"},
 		statusLine{statusPartial, "some of several items failed"},

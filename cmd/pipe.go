@@ -47,6 +47,9 @@ type pipeFlags struct {
 	expect        string
 }
 
+// writesFile reports that the conversation goes to a file that brio opens.
+func (p *pipeFlags) writesFile() bool { return p.output != "" || p.hexdump != "" || p.record != "" }
+
 // add defines the flags of p in their groups.
 func (p *pipeFlags) add(c *cobra.Command) {
 	flagGroup(c, "End of data", func(f *pflag.FlagSet) {

@@ -6,7 +6,6 @@ package cmd
 import (
 	"context"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -17,33 +16,14 @@ import (
 // returns its exit status. When a signal ended the run, Main has cleaned up and
 // raises the signal again, so that the caller's shell sees a death by signal.
 func Main(args []string, stdin, stdout, stderr *os.File) (status int) {
-	if asksOnce(args) {
-		runtime.GOMAXPROCS(1)
-	}
 	e := newEnv(args, stdin, stdout, stderr)
 	defer func() {
 		if p := recover(); p != nil {
 			status = e.reportPanic(p)
 		}
 	}()
-	ctx, stop := e.catchSignals(context.Background())
-	c, err := newRootCmd(e).ExecuteContextC(ctx)
-	sig := stop()
-	return e.finish(c, err, sig)
-}
-
-// asksOnce reports whether the command asks something and waits for the answer:
-// waking a thread on another processor would take longer than what it could do
-// there, a tenth of the whole run. What works in bulk takes all processors back.
-func asksOnce(args []string) bool {
-	if len(args) == 0 {
-		return false
-	}
-	switch args[0] {
-	case "dns-query", "ipaddr", "version":
-		return true
-	}
-	return false
+	c, err := newRootCmd(e).ExecuteContextC(context.Background())
+	return e.finish(c, err, e.signals.end())
 }
 
 // The groups of commands, in the order of the help page.
@@ -181,9 +161,20 @@ func (e *env) treeOf(names []string) *cobra.Command {
 	return newTree(newEnv(nil, e.stdin, e.stdout, e.stderr), names)
 }
 
-// run adapts a run function to cobra: it marks that the command's own code has
-// begun, so that every error before it is known to be one of usage.
+// run adapts a run function to cobra. A signal that asks brio to end cancels ctx.
 func (e *env) run(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return e.runBriefly(func(ctx context.Context, args []string) error {
+		return f(e.catchSignals(ctx), args)
+	})
+}
+
+// runBriefly is run for a command that a signal may end where it stands, as it
+// leaves nothing behind: catching signals takes a sixth of a short run. Where
+// the command does more it calls catchSignals itself.
+//
+// It marks that the command's own code has begun, so that every error before it
+// is known to be one of usage.
+func (e *env) runBriefly(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		e.started = true
 		ctx, cancel := e.withTimeout(c.Context())

@@ -42,7 +42,7 @@ func newVersionCmd(e *env) *cobra.Command {
   brio version --json
   brio version --get go`,
 		Args: wantArgs(0, 0, "no arguments"),
-		RunE: e.run(func(context.Context, []string) error { return runVersion(e) }),
+		RunE: e.runBriefly(func(context.Context, []string) error { return runVersion(e) }),
 	}
 	return exits(results(e, answers(c, "short"), versionInfo{}))
 }
