@@ -45,8 +45,11 @@ func runDNSBulk(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, pl
 	if len(plan.questions) > 0 {
 		return usagef("--file and NAME exclude each other").hint("put the name into the file")
 	}
-	if o.search != "" || o.lookup || o.full || o.isRaw() {
-		return usagef("--file excludes --search, --lookup, --full and --raw")
+	if err := o.checkBulk(); err != nil {
+		return err
+	}
+	if o.cacheFile != "" {
+		e.note("--file does not use the cache file")
 	}
 	h, err := o.header(plan.class)
 	if err != nil {
@@ -69,14 +72,28 @@ func runDNSBulk(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, pl
 	return run.finish(sum, err)
 }
 
+// checkBulk refuses flags that have no effect on many names.
+func (o *dnsOptions) checkBulk() error {
+	for _, flag := range []struct {
+		set  bool
+		name string
+	}{
+		{o.search != "", "--search"}, {o.lookup, "--lookup"}, {o.full, "--full"}, {o.isRaw(), "--raw"}, {o.follow, "--follow"},
+		{o.keepTruncated, "--no-tcp-fallback"},
+		{o.tsig != "" || o.tsigFile != "", "--tsig"}, {o.txtJoin, "--txt-join"},
+	} {
+		if flag.set {
+			return usagef("--file excludes %s", flag.name)
+		}
+	}
+	return nil
+}
+
 // bulkServers gives servers that have only a name an address: looking it up
 // again for each question would be no good.
 func bulkServers(ctx context.Context, servers []dnsq.Server) ([]dnsq.Server, error) {
 	out := append([]dnsq.Server{}, servers...)
 	for i, s := range out {
-		if s.Transport == dnsq.HTTPS || s.Transport == dnsq.QUIC {
-			return nil, usagef("--file asks over UDP, TCP and TLS, not %s", s.Transport)
-		}
 		if _, ok := dnsq.ParseAddr(s.Host); ok || s.Addr.IsValid() {
 			continue
 		}

@@ -17,12 +17,13 @@ import (
 // is useful.
 type BulkConfig struct {
 	// Servers are asked in turn; what one does not answer goes to the next. UDP
-	// (which turns to TCP by itself), TCP and TLS are possible. The Host of a UDP
-	// server must be an address when Addr is unset. 64 are the most.
+	// turns to TCP by itself. The Host of a UDP server must be an address when
+	// Addr is unset. 64 are the most.
 	Servers []Server
 
 	// Window is the most questions under way at each server; zero means 256. The
-	// window in use starts at 128 and follows the loss that is seen.
+	// window in use starts at 128 and follows the loss that is seen. Over HTTPS
+	// and QUIC each question is a stream of its own, and 100 are the most.
 	Window int
 
 	// Timeout is how long the last try of a question waits for its reply. Zero
@@ -55,8 +56,9 @@ type BulkConfig struct {
 	// a defence against forgery.
 	RandomCase bool
 
-	// Client makes TCP and TLS connections. Nil means the zero Client. Of its
-	// other choices none applies here.
+	// Client makes the connections, and its choices about HTTPS, cookies and
+	// padding (up to 128 octets) count; of the others none applies here. Nil means
+	// the zero Client.
 	Client *Client
 }
 
@@ -169,6 +171,10 @@ var errSilent = errors.New("no server answers any more")
 // number of questions. A call of next that blocks is left behind when the run
 // ends before it returns.
 func Bulk(ctx context.Context, next func() (BulkQuestion, error), emit func(*BulkResult) error, cfg BulkConfig) (BulkSummary, error) {
+	if cfg.Client == nil {
+		cfg.Client = new(Client)
+		defer cfg.Client.Close()
+	}
 	cfg.setDefaults()
 	if err := cfg.check(); err != nil {
 		return BulkSummary{Rcodes: map[string]int64{}, Servers: []BulkServer{}}, err
@@ -177,8 +183,7 @@ func Bulk(ctx context.Context, next func() (BulkQuestion, error), emit func(*Bul
 	if err != nil {
 		return BulkSummary{Rcodes: map[string]int64{}, Servers: []BulkServer{}}, err
 	}
-	b := newBulk(ctx, cfg, emit)
-	b.template = template
+	b := newBulk(ctx, cfg, template, emit)
 	defer b.close()
 	stop := context.AfterFunc(ctx, func() { b.fail(context.Cause(ctx)) })
 	defer stop()
@@ -202,9 +207,6 @@ func (c *BulkConfig) setDefaults() {
 	if c.Type == 0 {
 		c.Type = dns.TypeA
 	}
-	if c.Client == nil {
-		c.Client = new(Client)
-	}
 	if c.Rate == 0 {
 		c.Rate = c.politeRate()
 	}
@@ -220,10 +222,16 @@ func (c *BulkConfig) check() error {
 	if len(c.Servers) > 64 {
 		return fmt.Errorf("%w: more than 64 servers", ErrUsage)
 	}
+	if c.Client.TSIG != nil {
+		return fmt.Errorf("%w: bulk queries with TSIG", ErrNotSupported)
+	}
+	if c.Client.Padding > bulkPad {
+		return fmt.Errorf("%w: padding to more than %d octets", ErrUsage, bulkPad)
+	}
 	for _, s := range c.Servers {
 		switch t := s.transport(); {
-		case t == HTTPS || t == QUIC:
-			return fmt.Errorf("%w: bulk queries over %s", ErrNotSupported, t)
+		case t == QUIC && c.Client.QUIC == nil:
+			return fmt.Errorf("DNS over QUIC: %w", ErrNotSupported)
 		case !bulkAddr(s).IsValid() && t == UDP:
 			return fmt.Errorf("%w: server %s is not given by address", ErrUsage, s)
 		}
@@ -295,9 +303,9 @@ type bulk struct {
 	silent int        // failures since the last reply
 }
 
-func newBulk(ctx context.Context, cfg BulkConfig, emit func(*BulkResult) error) *bulk {
+func newBulk(ctx context.Context, cfg BulkConfig, template bulkTemplate, emit func(*BulkResult) error) *bulk {
 	b := &bulk{
-		cfg: cfg, emit: emit, done: make(chan struct{}), start: time.Now(), rng: newBulkRand(),
+		cfg: cfg, template: template, emit: emit, done: make(chan struct{}), start: time.Now(), rng: newBulkRand(),
 		order: newBulkOrder(), batch: make([]bulkPacked, 0, bulkAhead),
 	}
 	b.input.init()
@@ -314,7 +322,7 @@ func newBulk(ctx context.Context, cfg BulkConfig, emit func(*BulkResult) error) 
 		b.free = append(b.free, uint16(n-1-i))
 	}
 	for _, s := range cfg.Servers {
-		b.servers = append(b.servers, newBulkServer(s, cfg.Window))
+		b.servers = append(b.servers, newBulkServer(s, &cfg, template.opt))
 	}
 	b.timer = time.AfterFunc(time.Hour, b.tick)
 	b.timer.Stop()

@@ -20,21 +20,23 @@ const (
 // A bulkSlot is a question under way.
 type bulkSlot struct {
 	bulkPacked
-	seq      int64
-	id       uint16
-	server   int         // who was asked last
-	asked    uint64      // bit per server that has answered with a failure
-	sock     *bulkSocket // it was sent through; nil when over TCP or idle
-	stream   *bulkStream // it goes over, when tcp is set
-	tries    int
-	bad      int // unusable replies
-	active   bool
-	tcp      bool
-	noOPT    bool // sent without OPT record
-	sent     time.Duration
-	deadline time.Duration
-	failure  []byte // reply with SERVFAIL or the like, given when no server knows better
-	err      error  // what went wrong last
+	seq    int64
+	id     uint16
+	server int         // who was asked last
+	asked  uint64      // bit per server that has answered with a failure
+	sock   *bulkSocket // it was sent through; nil when over TCP or idle
+	stream *bulkStream // it goes over, when tcp is set
+	tries  int
+	bad    int // unusable replies
+	active bool
+	tcp    bool // it goes over a stream or as a request, where no datagram can be forged
+	noOPT  bool // sent without OPT record
+
+	badCookie bool // refused once
+	sent      time.Duration
+	deadline  time.Duration
+	failure   []byte // reply with SERVFAIL or the like, given when no server knows better
+	err       error  // what went wrong last
 
 	key       string         // in the queue; empty without
 	followers []bulkFollower // equal questions
@@ -133,8 +135,16 @@ func (b *bulk) send(i uint16, server int) {
 	s.sent = b.now
 	s.deadline = b.now + b.patience(s, srv)
 	b.order.due = min(b.order.due, s.deadline)
-	if srv.transport() != UDP {
+	// Some servers drop what carries an OPT record: the last try goes without,
+	// unless this one has answered such a question before.
+	lastTry := s.tries > 1 && s.tries >= b.cfg.Tries && !srv.knowsEDNS
+	s.noOPT = srv.plain || lastTry || len(srv.opt) == 0
+	switch srv.transport() {
+	case TCP, TLS:
 		b.overStream(i)
+		return
+	case HTTPS, QUIC:
+		b.overRequest(i)
 		return
 	}
 	if !again {
@@ -149,22 +159,20 @@ func (b *bulk) send(i uint16, server int) {
 		s.id = b.newID(i)
 		s.sock.inflight++
 	}
-	// Some servers drop what carries an OPT record: the last try goes without,
-	// unless this one has answered such a question before.
-	lastTry := s.tries > 1 && s.tries >= b.cfg.Tries && !srv.knowsEDNS
-	s.noOPT = srv.plain || lastTry || len(b.template.opt) == 0
-	s.sock.out = append(s.sock.out, s.message(s.id, b.optLen(s)))
+	s.sock.out = append(s.sock.out, b.message(s))
 	srv.countSent()
 	if len(s.sock.out) == bulkBatch {
 		s.sock.flush()
 	}
 }
 
-func (b *bulk) optLen(s *bulkSlot) int {
+// message is what to send for s to its server.
+func (b *bulk) message(s *bulkSlot) []byte {
+	srv := b.servers[s.server]
 	if s.noOPT {
-		return 0
+		return s.bulkPacked.message(s.id, nil, 0)
 	}
-	return len(b.template.opt)
+	return s.bulkPacked.message(s.id, srv.opt, srv.block)
 }
 
 // patience is how long to wait for the reply to the try of s that is being sent.
@@ -238,7 +246,7 @@ func (b *bulk) tick() {
 func (b *bulk) expired(i uint16) {
 	s := &b.slots[i]
 	srv := b.servers[s.server]
-	srv.countLost(b.cfg.Window)
+	srv.countLost()
 	if s.err == nil {
 		s.err = ErrNoReply
 	}
@@ -286,12 +294,30 @@ func (b *bulk) received(sock *bulkSocket, msg []byte) {
 		b.sum.Mismatched++
 		return
 	}
-	if s := &b.slots[i-1]; !s.matches(msg, b.cfg.RandomCase) {
+	s := &b.slots[i-1]
+	if !s.matches(msg, b.cfg.RandomCase) || !sock.server.cookieFits(msg) {
 		b.sum.Mismatched++
 		b.unusable(i - 1)
 		return
 	}
+	if len(sock.server.cookie) > 0 && !s.noOPT && wireBadCookie(msg) { // the server knows us from now on (RFC 7873 section 5.2.3)
+		b.refusedCookie(i - 1)
+		return
+	}
 	b.reply(i-1, msg)
+}
+
+// refusedCookie sends slot i again with the cookie its server has just given out.
+// A second refusal means that it cannot see who asks, and TCP proves that.
+func (b *bulk) refusedCookie(i uint16) {
+	s := &b.slots[i]
+	if s.badCookie {
+		b.overStream(i)
+		return
+	}
+	s.badCookie = true
+	s.tries--
+	b.send(i, s.server)
 }
 
 // unusable counts a bad reply to slot i. A forger of datagrams cannot join a TCP
@@ -316,7 +342,8 @@ func (b *bulk) reply(i uint16, msg []byte) {
 	srv.refused = nil
 	srv.knowsEDNS = srv.knowsEDNS || !s.noOPT
 	srv.plain = srv.plain || s.noOPT && !srv.knowsEDNS
-	if s.tries == 1 && !s.tcp { // Karn: the reply to a repeated question tells no round trip
+	// Karn: the reply to a repeated question tells no round trip.
+	if s.tries == 1 && s.tcp == (srv.transport() != UDP) {
 		first := srv.srtt == 0
 		if srv.measured(b.now - s.sent); first {
 			b.hasten(s.server)
@@ -327,7 +354,7 @@ func (b *bulk) reply(i uint16, msg []byte) {
 		b.overStream(i)
 	case msg[2]&flagTC != 0: // nothing is longer than what TCP carries: a part is no answer
 		b.giveUp(i, ErrTruncated)
-	case rcode == dns.RcodeFormatError && !s.noOPT && !s.tcp:
+	case rcode == dns.RcodeFormatError && !s.noOPT:
 		srv.plain = true // RFC 6891 section 7: a server that does not know EDNS
 		s.tries--
 		b.send(i, s.server)

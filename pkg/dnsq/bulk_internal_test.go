@@ -1,7 +1,10 @@
 package dnsq
 
 import (
+	"encoding/hex"
 	"math"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,14 +14,14 @@ import (
 // The window doubles while nothing is lost, stays at a loss that names without
 // answer would make, and halves when the path or the server is overrun.
 func TestBulkWindow(t *testing.T) {
-	s := newBulkServer(Server{Host: "192.0.2.1"}, 1024)
+	s := newBulkServer(Server{Host: "192.0.2.1"}, &BulkConfig{Window: 1024, Client: new(Client)}, nil)
 	epoch := func(lostPercent int) int {
 		n := max(int(s.window), 32)
 		for range n {
 			s.countSent()
 		}
 		s.epochLost = n * lostPercent / 100
-		s.review(1024)
+		s.review()
 		return int(s.window)
 	}
 	for _, tt := range []struct{ lost, want int }{
@@ -38,7 +41,7 @@ func TestBulkWindow(t *testing.T) {
 
 // The wait for a reply follows the measured round trip (RFC 6298 section 2).
 func TestBulkRTO(t *testing.T) {
-	s := newBulkServer(Server{}, 64)
+	s := newBulkServer(Server{}, &BulkConfig{Window: 64, Client: new(Client)}, nil)
 	if s.rto() != bulkFirstRTO {
 		t.Errorf("before any reply: %s; want %s", s.rto(), bulkFirstRTO)
 	}
@@ -137,6 +140,20 @@ func TestBulkAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { p.pack(q, &template, nil) }); n > 1 {
 		t.Errorf("packing a question allocates %v times", n)
 	}
+	srv := newBulkServer(Server{Host: "192.0.2.1"}, &BulkConfig{Window: 1, Client: new(Client)}, template.opt)
+	if n := testing.AllocsPerRun(100, func() { p.message(1, srv.opt, 128) }); n > 0 {
+		t.Errorf("making a message allocates %v times", n)
+	}
+	m := new(dns.Msg).SetQuestion("www.example.", dns.TypeA)
+	m.SetEdns0(1232, false)
+	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hex.EncodeToString(srv.cookie)}}
+	reply, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(100, func() { srv.cookieFits(reply) }); n > 0 {
+		t.Errorf("checking a cookie allocates %v times", n)
+	}
 }
 
 func BenchmarkBulkPack(b *testing.B) {
@@ -158,6 +175,28 @@ func BenchmarkBulkRender(b *testing.B) {
 	for b.Loop() {
 		if wireWellFormed(r.Message) {
 			buf = r.AppendRecords(buf[:0])
+		}
+	}
+}
+
+// Questions are padded to whole blocks where the transport encrypts (RFC 8467
+// section 4.1), whatever their length, and can be parsed.
+func TestBulkPadding(t *testing.T) {
+	template, err := newBulkTemplate(&BulkConfig{Type: dns.TypeA, Header: Header{NSID: true, ClientSubnet: netip.MustParsePrefix("2001:db8::/56")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := newBulkServer(Server{Transport: TLS}, &BulkConfig{Window: 1, Client: new(Client)}, template.opt)
+	for n := 1; n < 250; n++ {
+		var p bulkPacked
+		name := strings.Repeat("a.", n/2) + strings.Repeat("b", n%2+1)
+		if p.pack(BulkQuestion{Name: name, Type: dns.TypeA}, &template, nil); p.Err != nil {
+			t.Fatal(p.Err)
+		}
+		b := p.message(uint16(n), srv.opt, srv.block)
+		m := new(dns.Msg)
+		if err := m.Unpack(b); err != nil || len(b)%128 != 0 || m.IsEdns0() == nil || len(m.IsEdns0().Option) != 3 || m.Question[0].Name != name+"." {
+			t.Fatalf("name of %d octets: %d octets, %v, %v", n, len(b), err, m)
 		}
 	}
 }

@@ -14,6 +14,7 @@ const (
 	bulkBatch       = 64   // datagrams per system call
 	bulkSocketLife  = 1024 // questions before a new source port is taken: a forger has to guess it anew
 	bulkSocketsOpen = 8    // sockets of one server at most, old ones waiting for late replies
+	bulkFirstWindow = 128  // questions under way before anything is known about loss
 )
 
 // bulkRand makes unpredictable numbers: ChaCha8 seeded by the system. It is used
@@ -33,6 +34,7 @@ type bulkServer struct {
 	stream   *bulkStream
 	inflight int
 	window   float64
+	limit    int  // of the window
 	slow     bool // left slow start: the window grows by an eighth at a time
 	refused  error
 	sent     int64
@@ -41,13 +43,36 @@ type bulkServer struct {
 	plain     bool // does not know EDNS: it is asked without
 	knowsEDNS bool // has replied to a question with EDNS
 
+	opt    []byte // the OPT record of questions, with the cookie; empty without EDNS
+	bare   []byte // the same without
+	cookie []byte // ours, then the server's when it has given one; empty when none is sent
+	block  int    // octets to pad questions to a multiple of; zero means not at all
+
 	srtt, rttvar time.Duration // RFC 6298
 	epochSent    int           // since the window was last reviewed
 	epochLost    int
 }
 
-func newBulkServer(s Server, limit int) *bulkServer {
-	return &bulkServer{Server: s, window: float64(min(128, limit))}
+func newBulkServer(s Server, cfg *BulkConfig, opt []byte) *bulkServer {
+	b := &bulkServer{Server: s, limit: cfg.Window, opt: opt, bare: opt, block: max(0, cfg.Client.paddingFor(s.transport()))}
+	switch t := s.transport(); {
+	case t == HTTPS || t == QUIC:
+		// One question makes the connection that the others share.
+		b.window, b.limit = 1, min(b.limit, maxStreams)
+		return b
+	case t == UDP && len(opt) > 0 && !cfg.Client.NoCookie:
+		b.newCookie()
+	}
+	b.window = float64(min(bulkFirstWindow, b.limit))
+	return b
+}
+
+// open lets more than one question go once it is known whether there is a
+// connection for them.
+func (s *bulkServer) open() {
+	if s.window <= 1 {
+		s.window = float64(min(bulkFirstWindow, s.limit))
+	}
 }
 
 // rto is how long to wait for a reply before trying again (RFC 6298 section 2).
@@ -73,14 +98,14 @@ func (s *bulkServer) countSent() {
 	s.epochSent++
 }
 
-func (s *bulkServer) countLost(limit int) {
+func (s *bulkServer) countLost() {
 	s.epochLost++
-	s.review(limit)
+	s.review()
 }
 
 // review fits the window to the loss since the last review: names that a
 // resolver cannot find in time are lost too, so a few per cent change nothing.
-func (s *bulkServer) review(limit int) {
+func (s *bulkServer) review() {
 	if s.epochSent < max(int(s.window), 32) {
 		return
 	}
@@ -93,7 +118,7 @@ func (s *bulkServer) review(limit int) {
 	case loss < 0.03:
 		s.window *= 2
 	}
-	s.window = min(s.window, float64(limit))
+	s.window = min(s.window, float64(s.limit))
 	s.epochSent, s.epochLost = 0, 0
 }
 
@@ -144,7 +169,7 @@ func (b *bulk) socket(s *bulkServer) (*bulkSocket, error) {
 		}
 	}
 	if sock.asked++; sock.asked%32 == 0 {
-		s.review(b.cfg.Window)
+		s.review()
 	}
 	return sock, nil
 }

@@ -117,7 +117,7 @@ func (st *bulkStream) frames() []byte {
 		if !s.active || s.stream != st || b.ids[s.id] != i+1 {
 			continue // done since, or given to another server
 		}
-		msg := s.message(s.id, b.optLen(s))
+		msg := b.message(s)
 		frames = binary.BigEndian.AppendUint16(frames, uint16(len(msg)))
 		frames = append(frames, msg...)
 		st.server.sent++

@@ -68,12 +68,13 @@ func bulkNames(n int) string {
 }
 
 type bulkAnswer struct {
-	name  string
-	short string
-	err   error
-	tries int
-	rcode int
-	via   dnsq.Transport
+	name    string
+	short   string
+	err     error
+	tries   int
+	rcode   int
+	via     dnsq.Transport
+	records string
 }
 
 // runBulk collects the results of a run.
@@ -83,7 +84,7 @@ func runBulk(t testing.TB, input string, cfg dnsq.BulkConfig) ([]bulkAnswer, dns
 	defer cancel()
 	var got []bulkAnswer
 	sum, err := dnsq.Bulk(ctx, dnsq.BulkLines(strings.NewReader(input), 0), func(r *dnsq.BulkResult) error {
-		got = append(got, bulkAnswer{r.Name, string(r.AppendShort(nil)), r.Err, r.Tries, r.Rcode(), r.Transport()})
+		got = append(got, bulkAnswer{r.Name, string(r.AppendShort(nil)), r.Err, r.Tries, r.Rcode(), r.Transport(), string(r.AppendRecords(nil))})
 		return nil
 	}, cfg)
 	return got, sum, err
@@ -507,8 +508,13 @@ func TestBulkUsage(t *testing.T) {
 	if _, err := dnsq.Bulk(context.Background(), next, nil, dnsq.BulkConfig{}); !errors.Is(err, dnsq.ErrNoServer) {
 		t.Errorf("without servers: %v; want ErrNoServer", err)
 	}
-	srv, _ := dnsq.ParseServer("https://127.0.0.1")
+	srv, _ := dnsq.ParseServer("quic://127.0.0.1")
 	if _, err := dnsq.Bulk(context.Background(), next, nil, dnsq.BulkConfig{Servers: []dnsq.Server{srv}}); !errors.Is(err, dnsq.ErrNotSupported) {
-		t.Errorf("over HTTPS: %v; want ErrNotSupported", err)
+		t.Errorf("over QUIC without it: %v; want ErrNotSupported", err)
+	}
+	srv, _ = dnsq.ParseServer("127.0.0.1")
+	key := &dnsq.Client{TSIG: &dnsq.TSIG{Name: "k", Secret: "c2VjcmV0"}}
+	if _, err := dnsq.Bulk(context.Background(), next, nil, dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Client: key}); !errors.Is(err, dnsq.ErrNotSupported) {
+		t.Errorf("with TSIG: %v; want ErrNotSupported", err)
 	}
 }

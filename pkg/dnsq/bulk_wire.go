@@ -9,14 +9,18 @@ import (
 
 const (
 	flagTC    = 0x02 // in octet 2 of the header
-	bulkEDNS  = 128  // room for an OPT record with options
 	typeClass = 4    // octets of type and class after a name
+
+	optionHead = 4                                                        // octets of code and length of an EDNS option
+	bulkEDNS   = 128                                                      // room for an OPT record with options of the caller's
+	bulkPad    = 128                                                      // largest block that questions are padded to
+	bulkOPT    = bulkEDNS + optionHead + maxCookie + optionHead + bulkPad // with cookie and padding
 )
 
 // A bulkPacked is a question ready to be sent.
 type bulkPacked struct {
 	BulkQuestion
-	wire [headerSize + maxName + typeClass + bulkEDNS]byte
+	wire [headerSize + maxName + typeClass + bulkOPT]byte
 	qlen int // of name, type and class
 }
 
@@ -67,17 +71,39 @@ func (p *bulkPacked) pack(q BulkQuestion, t *bulkTemplate, mix *bulkRand) {
 	b = binary.BigEndian.AppendUint16(b, p.Type)
 	b = binary.BigEndian.AppendUint16(b, t.class)
 	p.qlen = len(b) - headerSize
-	copy(p.wire[len(b):], t.opt)
 }
 
-// message is the message to send under an id, with an OPT record of optLen octets.
-func (p *bulkPacked) message(id uint16, optLen int) []byte {
+// message is the message to send under an id, with the OPT record opt unless that
+// is empty, padded to a multiple of block octets unless that is zero.
+func (p *bulkPacked) message(id uint16, opt []byte, block int) []byte {
 	binary.BigEndian.PutUint16(p.wire[:], id)
 	p.wire[11] = 0
-	if optLen > 0 {
-		p.wire[11] = 1
+	msg := p.wire[:headerSize+p.qlen]
+	if len(opt) == 0 {
+		return msg
 	}
-	return p.wire[:headerSize+p.qlen+optLen]
+	p.wire[11] = 1
+	at := len(msg)
+	if msg = append(msg, opt...); block <= 0 {
+		return msg
+	}
+	n := (block - (len(msg)+optionHead)%block) % block
+	msg = appendOption(msg, dns.EDNS0PADDING, make([]byte, bulkPad)[:n])
+	setOptionsLen(msg[at:])
+	return msg
+}
+
+// appendOption appends an EDNS option to an OPT record at the end of b.
+func appendOption(b []byte, code uint16, data []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, code)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	return append(b, data...)
+}
+
+// setOptionsLen writes the length of the options of the OPT record opt.
+func setOptionsLen(opt []byte) {
+	const fixed = 11 // octets before them: root, type, class, TTL and the length
+	binary.BigEndian.PutUint16(opt[fixed-2:], uint16(len(opt)-fixed))
 }
 
 // question is name, type and class.
@@ -227,8 +253,9 @@ func wireQuestionEnd(msg []byte) int {
 	return off
 }
 
-// wireWellFormed walks over all records of msg, whose header is complete.
-func wireWellFormed(msg []byte) bool {
+// wireRecords walks over all records of msg, whose header is complete, and reports
+// whether they are well formed.
+func wireRecords(msg []byte, each func(rr wireRR)) bool {
 	off := wireQuestionEnd(msg)
 	if off < 0 {
 		return false
@@ -239,9 +266,22 @@ func wireWellFormed(msg []byte) bool {
 		if !ok || !wireDataFits(msg, rr) {
 			return false
 		}
+		each(rr)
 		off = rr.end
 	}
 	return true
+}
+
+// wireWellFormed reports whether all records of msg can be parsed.
+func wireWellFormed(msg []byte) bool { return wireRecords(msg, func(wireRR) {}) }
+
+// wireTakeOff takes age seconds off the TTLs of msg, which is well formed.
+func wireTakeOff(msg []byte, age uint32) {
+	wireRecords(msg, func(rr wireRR) {
+		if rr.typ != dns.TypeOPT {
+			binary.BigEndian.PutUint32(msg[rr.data-6:], rr.ttl-min(rr.ttl, age))
+		}
+	})
 }
 
 // wireDataFits checks the data of the types that are shown straight from the wire.

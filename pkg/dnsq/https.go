@@ -48,30 +48,9 @@ func (e *HTTPError) Unwrap() error { return ErrServerFailure }
 
 // exchangeHTTPS sends q over HTTPS (RFC 8484).
 func (c *Client) exchangeHTTPS(ctx context.Context, server Server, q *question, t *Timing) (*dns.Msg, error) {
-	var phases httpPhases
-	req, err := c.httpRequest(httptrace.WithClientTrace(ctx, phases.trace()), server, q.wire)
+	body, age, err := c.roundTripHTTPS(ctx, server, q.wire, t)
 	if err != nil {
 		return nil, err
-	}
-	start := time.Now()
-	t.Sent++
-	resp, err := c.httpClient(server).Do(req)
-	if err != nil {
-		phases.report(t, time.Since(start))
-		return nil, httpFailure(server, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxMessage+1))
-	phases.report(t, time.Since(start))
-	if err != nil {
-		return nil, err
-	}
-	if err := checkHTTP(resp, body); err != nil {
-		return nil, err
-	}
-	if len(body) > maxMessage {
-		t.Invalid++
-		return nil, &InvalidReplyError{1, "longer than 65535 octets"}
 	}
 	m, err := q.check(body)
 	if err != nil {
@@ -79,11 +58,43 @@ func (c *Client) exchangeHTTPS(ctx context.Context, server Server, q *question, 
 		return nil, &InvalidReplyError{1, err.Error()}
 	}
 	t.Size = len(body)
-	// RFC 8484 section 5.1: the time a cache of HTTP has kept the reply counts.
-	if age, err := strconv.ParseUint(resp.Header.Get("Age"), 10, 31); err == nil {
-		takeOff(m, uint32(age))
-	}
+	takeOff(m, age)
 	return m, nil
+}
+
+// roundTripHTTPS sends a message and returns the reply, and for how many seconds a
+// cache of HTTP has kept it: they count (RFC 8484 section 5.1).
+func (c *Client) roundTripHTTPS(ctx context.Context, server Server, wire []byte, t *Timing) (reply []byte, age uint32, err error) {
+	var phases httpPhases
+	req, err := c.httpRequest(httptrace.WithClientTrace(ctx, phases.trace()), server, wire)
+	if err != nil {
+		return nil, 0, err
+	}
+	start := time.Now()
+	t.Sent++
+	resp, err := c.httpClient(server).Do(req)
+	if err != nil {
+		phases.report(t, time.Since(start))
+		return nil, 0, httpFailure(server, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxMessage+1))
+	phases.report(t, time.Since(start))
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := checkHTTP(resp, body); err != nil {
+		return nil, 0, err
+	}
+	if len(body) > maxMessage {
+		t.Invalid++
+		return nil, 0, &InvalidReplyError{1, "longer than 65535 octets"}
+	}
+	seconds, err := strconv.ParseUint(resp.Header.Get("Age"), 10, 31)
+	if err != nil {
+		seconds = 0 // there is none, or it makes no sense
+	}
+	return body, uint32(seconds), nil
 }
 
 // httpPhases collects when the phases of a request began and ended. The HTTP
@@ -191,6 +202,7 @@ func (c *Client) httpClient(server Server) *http.Client {
 				ForceAttemptHTTP2:      true,
 				MaxResponseHeaderBytes: 64 << 10,
 				IdleConnTimeout:        time.Minute,
+				MaxIdleConnsPerHost:    maxStreams, // without HTTP/2 each request has one
 			},
 			// A redirect would take the question to a server nobody chose.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -16,6 +16,11 @@ import (
 // maxIdle bounds the connections kept open to one server.
 const maxIdle = 8
 
+// maxStreams bounds the questions under way on one connection of HTTPS or QUIC:
+// what servers allow at least (RFC 9113 section 6.5.2 has 100 as the recommended
+// minimum).
+const maxStreams = 100
+
 // A streamConn is a TCP or TLS connection that carries messages with a length
 // prefix (RFC 1035 section 4.2.2, RFC 7766).
 type streamConn struct {
