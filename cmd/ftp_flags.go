@@ -50,6 +50,9 @@ type ftpFlags struct {
 	retries            int
 	retryDelay         time.Duration
 	rate               int64
+
+	// say prints a note past the progress line. Nil where there is none.
+	say func(format string, a ...any)
 }
 
 // add defines the flags in their groups.
@@ -122,7 +125,7 @@ func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
 	if e.verbose > 1 || e.debug {
 		cfg.Debug = dialogueWriter{e}
 	}
-	cfg.FellBack = func(to ftpx.DataMode, why error) { sayFellBack(e, to, why) }
+	cfg.FellBack = func(to ftpx.DataMode, why error) { o.sayFellBack(e, to, why) }
 	cfg = u.Apply(cfg)
 	if cfg.Security, err = o.securityOf(u); err != nil {
 		return cfg, err
@@ -182,16 +185,24 @@ func unlimited(d time.Duration) time.Duration {
 }
 
 // sayFellBack tells of another data mode: aloud when it was waited for.
-func sayFellBack(e *env, to ftpx.DataMode, why error) {
+func (o *ftpFlags) sayFellBack(e *env, to ftpx.DataMode, why error) {
 	who := "passive"
 	if to == ftpx.DataActive {
 		who = "active"
 	}
 	if errors.Is(why, os.ErrDeadlineExceeded) {
-		e.note("%v; trying %s data connections", why, who)
+		o.note(e, "%v; trying %s data connections", why, who)
 		return
 	}
 	e.verbosef("%v; trying %s data connections", why, who)
+}
+
+func (o *ftpFlags) note(e *env, format string, a ...any) {
+	if o.say != nil {
+		o.say(format, a...)
+		return
+	}
+	e.note(format, a...)
 }
 
 // dialogueWriter shows the dialogue line by line.
@@ -360,10 +371,10 @@ func (o *ftpFlags) lookUpLogin(cfg *ftpx.Config) error {
 	return nil
 }
 
-// retry is the policy for the server of cfg; each wait is announced.
-func (o *ftpFlags) retry(e *env) ftpx.Retry {
+// retry is the policy for what is done with target; each wait is announced.
+func (o *ftpFlags) retry(e *env, target string) ftpx.Retry {
 	return ftpx.Retry{Times: o.retries, Delay: o.retryDelay, Notify: func(err error, wait time.Duration) {
-		e.note("%v; trying again in %v", err, wait.Round(100*time.Millisecond))
+		o.note(e, "%s: %v; trying again in %v", target, err, wait.Round(100*time.Millisecond))
 	}}
 }
 

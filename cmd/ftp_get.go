@@ -103,6 +103,7 @@ func runFTPGet(ctx context.Context, e *env, o ftpGetOptions, args []string) erro
 		return err
 	}
 	g := &ftpGetter{e: e, o: o, sums: sums, report: &ftpReport{e: e, stdout: o.output == "-"}, taken: map[string]string{}}
+	g.o.say = g.report.note
 	if err := g.parse(args); err != nil {
 		return err
 	}
@@ -195,7 +196,7 @@ func (g *ftpGetter) parse(args []string) error {
 			if err != nil {
 				return err
 			}
-			s = &ftpServer{cfg: cfg, session: &ftpx.Session{Config: cfg, Retry: g.o.retry(g.e)}}
+			s = &ftpServer{cfg: cfg, session: &ftpx.Session{Config: cfg, Retry: g.o.retry(g.e, serverName(cfg))}}
 			byServer[key] = s
 			g.servers = append(g.servers, s)
 		}
@@ -290,6 +291,7 @@ func (g *ftpGetter) fetch(ctx context.Context, session *ftpx.Session, j getJob) 
 		g.toSpecial(ctx, session, j, special, f, err)
 		return
 	}
+	session.Retry = g.o.retry(g.e, f.URL)
 	start := time.Now()
 	counter := &byteCounter{p: g.report.progress}
 	opt := ftpx.GetOptions{

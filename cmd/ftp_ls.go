@@ -72,9 +72,9 @@ func runFTPLs(ctx context.Context, e *env, o ftpLsOptions, arg string) error {
 	if err != nil {
 		return err
 	}
-	session := &ftpx.Session{Config: cfg, Retry: o.retry(e)}
-	defer session.Close()
 	l := ftpListing{URL: ftpURL(cfg, u.Path), Entries: []ftpEntry{}, Unknown: []string{}, cfg: cfg}
+	session := &ftpx.Session{Config: cfg, Retry: o.retry(e, l.URL)}
+	defer session.Close()
 	err = session.Do(ctx, func(c *ftpx.Client, _ int) error {
 		l.Entries, l.Unknown = []ftpEntry{}, []string{}
 		return l.fill(ctx, c, o, u)
@@ -138,6 +138,7 @@ func (l *ftpListing) list(ctx context.Context, c *ftpx.Client, dir string) error
 			return nil
 		}
 	}
+	found.Sort()
 	for _, e := range found.Entries {
 		p := ftpx.Join(dir, e.Name)
 		if len(found.Entries) == 1 && (e.Name == dir || e.Kind == ftpx.KindFile && e.Name == path.Base(dir)) {
@@ -166,10 +167,7 @@ func (l *ftpListing) walk(ctx context.Context, c *ftpx.Client, dir string) error
 func (e *env) writeFTPListing(w io.Writer, l ftpListing) error {
 	var rows [][]string
 	for _, f := range l.Entries {
-		size, at := "-", "-"
-		if f.Size >= 0 {
-			size = fmt.Sprint(f.Size)
-		}
+		at := "-"
 		if !f.Time.IsZero() {
 			at = f.Time.Format(time.RFC3339)
 		}
@@ -177,7 +175,7 @@ func (e *env) writeFTPListing(w io.Writer, l ftpListing) error {
 		if f.Target != "" {
 			name += " -> " + f.Target
 		}
-		rows = append(rows, []string{string(f.Kind), size, at, name})
+		rows = append(rows, []string{string(f.Kind), sizeOrDash(f.Size), at, name})
 	}
 	for _, line := range l.Unknown {
 		rows = append(rows, []string{"?", "-", "-", line})

@@ -156,7 +156,7 @@ func (p *ftpPlan) addTree(ctx context.Context, c *ftpx.Client, j getJob) error {
 		if err != nil {
 			return err
 		}
-		if e.Kind == ftpx.KindFile {
+		if e.Kind == ftpx.KindFile || e.Kind == ftpx.KindLink && hasSize(ctx, c, j.remote) {
 			return p.take(j)
 		}
 	}
@@ -178,6 +178,12 @@ func (p *ftpPlan) addTree(ctx context.Context, c *ftpx.Client, j getJob) error {
 		p.fileFailed(ctx, dir, err)
 		return nil
 	})
+}
+
+// hasSize reports whether a link leads to a file.
+func hasSize(ctx context.Context, c *ftpx.Client, name string) bool {
+	_, err := c.Size(ctx, name)
+	return err == nil
 }
 
 func ftpStatusOf(err error) status { s, _ := ftpStatus(err); return s }

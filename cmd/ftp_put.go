@@ -88,14 +88,16 @@ func runFTPPut(ctx context.Context, e *env, o ftpPutOptions, files []string, tar
 	if u.Type == 'd' {
 		return usagef("%s asks for a listing", target)
 	}
+	report := &ftpReport{e: e}
+	o.say = report.note
 	cfg, err := o.config(e, u)
 	if err != nil {
 		return err
 	}
-	p := &ftpPutter{e: e, o: o, cfg: cfg, mode: o.mode(u), report: &ftpReport{e: e}}
+	p := &ftpPutter{e: e, o: o, cfg: cfg, mode: o.mode(u), report: report}
 	p.plan(ctx, files, u.Path)
 	p.report.progress = e.startProgress("ftp-put", "")
-	pool := ftpx.Pool{Config: cfg, Retry: o.retry(e), Max: o.sessions}
+	pool := ftpx.Pool{Config: cfg, Retry: o.retry(e, serverName(cfg)), Max: o.sessions}
 	pool.Run(ctx, len(p.jobs), func(s *ftpx.Session, n int) {
 		if !p.report.broken() {
 			p.put(ctx, s, p.jobs[n])
@@ -223,7 +225,7 @@ func (p *ftpPutter) addTree(ctx context.Context, top, remote string) {
 			return nil
 		}
 		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-			p.report.note("%s: left out what is no file", name)
+			p.report.note("%s: left out: no regular file", name)
 			return nil
 		}
 		p.jobs = append(p.jobs, putJob{local: name, remote: target, makeDirs: true})
@@ -251,13 +253,29 @@ func (p *ftpPutter) put(ctx context.Context, session *ftpx.Session, j putJob) {
 		}
 		return
 	}
+	session.Retry = p.o.retry(p.e, f.URL)
 	start := time.Now()
 	err := p.store(ctx, session, j, &f)
 	f.took(time.Since(start))
-	if err != nil && ctx.Err() != nil && f.Moved > 0 {
+	if err != nil && bySignal(err) && f.Moved > 0 {
 		p.report.note("interrupted: %s has a part of %s; go on with --resume", f.URL, f.File)
 	}
-	p.report.file(ctx, f, ftpFailure(f.URL, err))
+	p.report.file(ctx, f, p.explain(f, err))
+}
+
+// explain adds hints to the failure of an upload.
+func (p *ftpPutter) explain(f ftpFile, err error) error {
+	wrapped := ftpFailure(f.URL, err)
+	var known *failure
+	var reply *ftpx.ReplyError
+	switch {
+	case !errors.As(wrapped, &known):
+	case errors.As(err, &reply) && (reply.Code == 550 || reply.Code == 553):
+		known.hint("a missing directory is made with --mkdirs; to store into a directory end the URL with a slash")
+	case f.Moved > 0 && f.File != "-" && !p.o.appendTo && !p.o.unique:
+		known.hint("go on behind what the server has with --resume")
+	}
+	return wrapped
 }
 
 // store opens the source and uploads it. Another attempt needs a source that can
@@ -280,13 +298,13 @@ func (p *ftpPutter) store(ctx context.Context, session *ftpx.Session, j putJob, 
 		}
 		r, err := c.Put(ctx, source, j.remote, opt)
 		spent = r.Moved > 0
-		f.noteStored(r, p.cfg)
+		f.noteStored(r, j, p.cfg)
 		return err
 	})
 }
 
 // noteStored takes over what Put tells.
-func (f *ftpFile) noteStored(r ftpx.PutResult, cfg ftpx.Config) {
+func (f *ftpFile) noteStored(r ftpx.PutResult, j putJob, cfg ftpx.Config) {
 	f.Size, f.Resumed = r.Size, r.Resumed
 	f.Moved += r.Moved
 	f.Action = "stored"
@@ -297,6 +315,7 @@ func (f *ftpFile) noteStored(r ftpx.PutResult, cfg ftpx.Config) {
 		f.Action = "resumed"
 	}
 	if r.Name != "" {
+		f.chosen = r.Name != j.remote
 		f.URL = ftpURL(cfg, r.Name)
 	}
 	f.setSum(r.Sum)

@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"time"
 
@@ -25,6 +27,8 @@ type ftpFile struct {
 	Time           *time.Time `json:"time,omitempty"`
 	Checksum       *ftpSum    `json:"checksum,omitempty"`
 	Partial        string     `json:"partial"` // local file that holds what came before a failure
+
+	chosen bool // the server has chosen the name: text shows URL
 }
 
 type ftpSum struct {
@@ -47,8 +51,20 @@ func (f *ftpFile) took(d time.Duration) {
 }
 
 func writeFTPFile(w io.Writer, f ftpFile) error {
-	_, err := fmt.Fprintf(w, "%s\t%d\t%s\n", f.Action, f.Size, safe(f.File))
+	name := f.File
+	if f.chosen {
+		name = f.URL
+	}
+	_, err := fmt.Fprintf(w, "%s\t%s\t%s\n", f.Action, sizeOrDash(f.Size), safe(name))
 	return err
+}
+
+// sizeOrDash is a size as text shows it; a negative one is not known.
+func sizeOrDash(n int64) string {
+	if n < 0 {
+		return "-"
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // An ftpReport collects what happens to many files, from several goroutines: it
@@ -70,7 +86,7 @@ func (r *ftpReport) file(ctx context.Context, f ftpFile, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil && err != nil {
-		r.interrupt(f)
+		r.interrupt(f, err)
 	}
 	r.count++
 	if err != nil {
@@ -89,10 +105,10 @@ func (r *ftpReport) file(ctx context.Context, f ftpFile, err error) {
 	}
 }
 
-// interrupt says what a run that is being ended leaves behind: its failure goes
-// unreported when a signal ends it.
-func (r *ftpReport) interrupt(f ftpFile) {
-	if f.Partial != "" {
+// interrupt says what a run that a signal ends leaves behind; that it was a
+// signal needs no other line.
+func (r *ftpReport) interrupt(f ftpFile, err error) {
+	if f.Partial != "" && bySignal(err) {
 		r.progress.clear()
 		r.e.note("interrupted: %s holds what came; go on with --resume", f.Partial)
 	}
@@ -110,11 +126,20 @@ func (r *ftpReport) fail(err error) {
 	} else if r.shared != s {
 		r.shared = statusPartial
 	}
+	if bySignal(err) {
+		return // the shell knows
+	}
 	r.progress.clear()
 	emitted := r.e.emitted
 	r.e.emitted++ // the object of the file carries the failure
 	r.e.report(err, s)
 	r.e.emitted = emitted
+}
+
+// bySignal reports whether err is that a signal ends the run.
+func bySignal(err error) bool {
+	var s *signalError
+	return errors.As(err, &s)
 }
 
 // problem reports a failure that is not one of a file.

@@ -52,6 +52,7 @@ func (g *ftpGetter) toStdout(ctx context.Context, s *ftpServer, u ftpx.URL) {
 // copyOut copies one file to w. A further attempt goes on where the last one
 // stopped.
 func (g *ftpGetter) copyOut(ctx context.Context, session *ftpx.Session, path string, mode ftpx.Mode, w io.Writer, f *ftpFile) error {
+	session.Retry = g.o.retry(g.e, f.URL)
 	start := time.Now()
 	counter := &byteCounter{p: g.report.progress}
 	err := session.Do(ctx, func(c *ftpx.Client, attempt int) error {

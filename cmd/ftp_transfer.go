@@ -35,6 +35,8 @@ type ftpTransferResult struct {
 	Attempts       int     `json:"attempts"`
 	DurationMS     float64 `json:"duration_ms"`
 	BytesPerSecond float64 `json:"bytes_per_second"`
+
+	failed bool
 }
 
 func newFTPTransferCmd(e *env) *cobra.Command {
@@ -134,13 +136,15 @@ func (o ftpTransferOptions) transfer(ctx context.Context, e *env, from, to ftpx.
 	out := ftpTransferResult{From: ftpURL(from.Config, from.File), To: ftpURL(to.Config, to.File), Size: -1}
 	p := e.startProgress("ftp-transfer", "")
 	defer p.finish()
+	o.say = func(format string, a ...any) { p.clear(); e.note(format, a...) }
 	fxp := map[string]ftpx.FXP{"auto": ftpx.FXPAuto, "only": ftpx.FXPOnly, "never": ftpx.FXPNever}[o.fxp]
 	start := time.Now()
 	r, err := ftpx.Transfer(ctx, from, to, ftpx.TransferOptions{
 		Mode: mode, FXP: fxp, ClearData: o.fxpClear, StartTimeout: o.fxpTimeout, Rate: o.rate,
-		Retry: o.retry(e), Attempt: func(n int) { out.Attempts = n + 1 }, Progress: p.done.Store,
+		Retry: o.retry(e, out.From), Attempt: func(n int) { out.Attempts = n + 1 }, Progress: p.done.Store,
 	})
 	elapsed := time.Since(start)
+	out.failed = err != nil
 	out.Via, out.Protected, out.Size = r.Via, r.Protected, r.Bytes
 	out.DurationMS = float64(elapsed.Microseconds()) / 1000
 	if r.FXPError != nil {
@@ -153,9 +157,9 @@ func (o ftpTransferOptions) transfer(ctx context.Context, e *env, from, to ftpx.
 }
 
 func writeFTPTransfer(w io.Writer, r ftpTransferResult) error {
-	if r.Via == "" {
-		return nil
+	if r.failed {
+		return nil // the line on stderr says it
 	}
-	_, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", r.Via, r.Size, r.From, r.To)
+	_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Via, sizeOrDash(r.Size), r.From, r.To)
 	return err
 }

@@ -295,7 +295,10 @@ func firstClause(text string, width int) string {
 	for _, end := range []string{"; ", " (", ": ", ", "} {
 		most = max(most, strings.LastIndex(text[:width], end))
 	}
-	if most > 20 && !strings.HasPrefix(text, "with --") {
+	if open := strings.LastIndex(text[:most], " ("); open > strings.LastIndex(text[:most], ")") {
+		most = open // no half of a parenthesis
+	}
+	if most > 10 && !strings.HasPrefix(text, "with --") {
 		return text[:most]
 	}
 	return wrap(text, max(width-4, 20))[0] + " ..."

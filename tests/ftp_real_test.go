@@ -250,6 +250,38 @@ func (r realRun) listings() {
 	}
 }
 
+// A listing gives a link the size of the link, or of what it leads to; its
+// content is that of the target, and so is its time.
+func TestLinksOnRealFTPServers(t *testing.T) {
+	realServers(t, func(t *testing.T, s *realFTP) {
+		data := randomData(1000)
+		writeFile(t, filepath.Join(s.dir, "sub", "data"), data)
+		if err := os.Symlink("data", filepath.Join(s.dir, "sub", "link")); err != nil {
+			t.Fatal(err)
+		}
+		c := ftpDial(t, s.config(way{ftpx.DataPassive, "127.0.0.1", ftpx.Plain, 0}))
+		l, err := c.List(t.Context(), s.prefix+"sub")
+		i := slices.IndexFunc(l.Entries, func(e ftpx.Entry) bool { return e.Name == "link" })
+		if err != nil || i < 0 || l.Entries[i].Kind != ftpx.KindLink {
+			t.Fatalf("List = %v, %v", l, err)
+		}
+		dir, err := os.OpenRoot(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		for _, skipped := range []bool{false, true} {
+			got, err := c.Get(t.Context(), s.prefix+"sub/link", dir, "link", ftpx.GetOptions{Entry: &l.Entries[i], KeepTime: true, Newer: true})
+			if err != nil || got.Skipped != skipped || got.Size != int64(len(data)) {
+				t.Errorf("Get = %+v, %v; want skipped %v", got, err, skipped)
+			}
+		}
+		if here, err := dir.ReadFile("link"); err != nil || !bytes.Equal(here, data) {
+			t.Errorf("%d bytes, %v", len(here), err)
+		}
+	})
+}
+
 // Half of the TLS 1.3 uploads of other clients to vsftpd end truncated: they
 // close a socket that holds unread session tickets, which sends a reset.
 func TestUploadsSurviveSessionTickets(t *testing.T) {

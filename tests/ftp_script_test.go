@@ -42,9 +42,10 @@ func setupFTP(env *testscript.Env) error {
 		"SILENT":  (&ftptest.Server{}).On("CONNECT", func(c *ftptest.Session, _ string) { c.Hang() }),
 		"EVIL":    evilServer(),
 		"FLAKY":   flakyServer(),
-		"NOFXP":   ftpTree(&ftptest.Server{}).Reply("PORT", "500 illegal PORT\r\n").Reply("EPRT", "500 illegal EPRT\r\n"),
+		"NOFXP":   ftpTree(&ftptest.Server{}).Reply("PORT", "500 illegal PORT\r\n").Reply("EPRT", "500 illegal EPRT\r\n").Reply("STOR", "553 no such directory\r\n"),
 		"FTPMTLS": ftpTree(&ftptest.Server{TLS: mutual, RequireReuse: true}),
 		"DEAF":    ftpTree(&ftptest.Server{}).On("RETR", deafRetr),
+		"LINKS":   linkServer(),
 		"STUCK":   ftpTree(&ftptest.Server{}).On("RETR", stuckRetr),
 	} {
 		if err := s.Listen(); err != nil {
@@ -134,6 +135,22 @@ func evilServer() *ftptest.Server {
 	}
 	return (&ftptest.Server{}).Put("x/good", []byte("good")).Put("x/esc\x1b[31mape", []byte("evil")).
 		On("MLSD", list).Reply("MLST", "250-x\r\n type=dir; x\r\n250 end\r\n")
+}
+
+// linkServer lists a link with the size and the time of the link itself.
+func linkServer() *ftptest.Server {
+	return ftpTree(&ftptest.Server{}).On("MLSD", func(c *ftptest.Session, _ string) {
+		c.Transfer(func(conn net.Conn) error {
+			_, err := fmt.Fprint(conn, "type=file;size=0; empty\r\ntype=OS.unix=symlink;size=5;modify=19990101000000; hello.txt\r\n")
+			return err
+		})
+	}).On("MLST", func(c *ftptest.Session, name string) {
+		facts := "type=dir;"
+		if name != "" {
+			facts = "type=OS.unix=symlink;size=5;modify=19990101000000;"
+		}
+		c.Raw("250-x\r\n " + facts + " " + name + "/\r\n250 end\r\n")
+	})
 }
 
 // flakyServer breaks every second download off in the middle.

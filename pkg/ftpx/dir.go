@@ -148,6 +148,15 @@ func (c *Client) Stat(ctx context.Context, path string) (Entry, error) {
 	return c.statGuess(path)
 }
 
+// statTarget is Stat, but of what a link leads to. MLST tells of the link, and
+// ProFTPD does not even say that it is one.
+func (c *Client) statTarget(ctx context.Context, path string) (Entry, error) {
+	if err := c.begin(ctx); err != nil {
+		return Entry{}, err
+	}
+	return c.statGuess(path)
+}
+
 func (c *Client) statFacts(path string) (Entry, error) {
 	command := strings.TrimSuffix("MLST "+path, " ")
 	reply, err := c.exchange(c.ctx, command)

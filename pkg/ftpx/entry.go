@@ -2,6 +2,7 @@ package ftpx
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,6 +48,11 @@ type Listing struct {
 	Entries []Entry
 	// Unknown holds the lines that make no sense. They may stand for files.
 	Unknown []string
+}
+
+// Sort puts the entries in the order of their names.
+func (l Listing) Sort() {
+	slices.SortStableFunc(l.Entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // A ListParser reads the lines of one listing. The zero value parses LIST with

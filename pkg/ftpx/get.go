@@ -32,7 +32,7 @@ type GetOptions struct {
 	// Newer fetches only what is newer than the local file, or of another size.
 	Newer bool
 	// Entry is what a listing said about the file; it saves questions. Nil means
-	// to ask.
+	// to ask, and so does the entry of a link.
 	Entry *Entry
 
 	// Checksums that the content must have. ServerSum also compares with what
@@ -67,6 +67,9 @@ type GetResult struct {
 // size, the checksums. After a failure the part stays, if it holds anything, for
 // Resume. A failure of the local file is a [LocalError].
 func (c *Client) Get(ctx context.Context, remote string, dir *os.Root, local string, opt GetOptions) (GetResult, error) {
+	if opt.Entry != nil && opt.Entry.Kind == KindLink {
+		opt.Entry = nil // size and time are those of the link
+	}
 	g := &getter{c: c, ctx: ctx, remote: remote, dir: dir, local: local, part: local + PartSuffix, opt: opt}
 	err := g.run()
 	if err != nil && g.hasPart() {
@@ -127,7 +130,7 @@ func (g *getter) upToDate() (bool, error) {
 		return false, localError("stat", err)
 	}
 	if g.expectedSize < 0 || g.expectedTime.IsZero() {
-		e, err := g.c.Stat(g.ctx, g.remote)
+		e, err := g.c.statTarget(g.ctx, g.remote)
 		if err != nil {
 			return false, err
 		}
@@ -140,7 +143,11 @@ func (g *getter) upToDate() (bool, error) {
 			g.expectedTime = t
 		}
 	}
-	return sameSize && !g.expectedTime.IsZero() && !g.expectedTime.After(info.ModTime()), nil
+	if !sameSize || g.expectedTime.IsZero() || g.expectedTime.After(info.ModTime()) {
+		return false, nil
+	}
+	g.result.Size = info.Size()
+	return true, nil
 }
 
 // openBoth opens the remote file and the part, at the same place.

@@ -28,8 +28,8 @@ func (e *UnknownLinesError) Error() string {
 	return fmt.Sprintf("listing of %q: %d lines not understood, such as %.80q", e.Dir, len(e.Lines), e.Lines[0])
 }
 
-// Walk calls fn for each entry below dir, a directory before what is in it. It
-// follows no symbolic links. The error that fn returns ends the walk, except
+// Walk calls fn for each entry below dir, a directory before what is in it, the
+// entries of one directory in the order of their names. It follows no symbolic links. The error that fn returns ends the walk, except
 // [fs.SkipDir]. A directory that cannot be listed, or whose listing holds lines
 // that make no sense, is given to failed, which may return nil to go on.
 func (c *Client) Walk(ctx context.Context, dir string, fn func(path string, e Entry) error, failed func(dir string, err error) error) error {
@@ -61,6 +61,7 @@ func (w *walker) walk(dir string, depth int) error {
 		}
 	}
 	w.entries += len(l.Entries)
+	l.Sort()
 	for _, e := range l.Entries {
 		if err := w.visit(Join(dir, e.Name), e, depth); err != nil {
 			return err
@@ -99,7 +100,8 @@ type Match struct {
 }
 
 // Glob returns what a pattern of [path.Match] stands for, one listing for each
-// directory that has to be searched. No match is an empty list.
+// directory that has to be searched, in the order of the names. No match is an
+// empty list.
 func (c *Client) Glob(ctx context.Context, pattern string) ([]Match, error) {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
@@ -122,6 +124,7 @@ func (c *Client) glob(ctx context.Context, dir string, segments []string) ([]Mat
 	if len(l.Unknown) > 0 {
 		return nil, &UnknownLinesError{dir, l.Unknown}
 	}
+	l.Sort()
 	var out []Match
 	for _, e := range l.Entries {
 		if ok, err := path.Match(segments[0], e.Name); err != nil || !ok {
