@@ -7,23 +7,22 @@ import (
 	"github.com/brio-net/brio/pkg/socket"
 )
 
-// A secondChance is for names that have an IPv6 and an IPv4 address, such as
-// localhost. Which one is served shows only when something is sent: a refusal
-// says that nothing has been received, so all can be sent again to the other.
+// A secondChance is for names with several addresses, such as localhost. Which
+// of them is served shows only when something is sent: a refusal says that
+// nothing has been received, so all can be sent again to the next one.
 type secondChance struct {
 	cfg  socket.PacketConfig
-	kept [][]byte // everything sent so far
-	size int      // of it
-	off  bool     // it was too much to keep, or the chance is used up
+	left []socket.PacketAddr // addresses not tried
+	kept [][]byte            // everything sent so far; nothing once none is left
+	size int                 // of it
 }
 
 // keptLimit is how many bytes are kept to be sent again.
 const keptLimit = 1 << 20
 
 // keep notes what is being sent, as long as it may have to be sent again.
-func (t *sending) keep(batch [][]byte) {
-	c := &t.again
-	if c.off || !t.hasOther() {
+func (c *secondChance) keep(batch ...[]byte) {
+	if len(c.left) == 0 {
 		return
 	}
 	for _, b := range batch {
@@ -31,39 +30,28 @@ func (t *sending) keep(batch [][]byte) {
 		c.size += len(b)
 	}
 	if c.size > keptLimit {
-		c.off, c.kept = true, nil
+		c.drop()
 	}
 }
 
-// hasOther reports whether the target may have an address that was not tried.
-func (t *sending) hasOther() bool {
-	if t.again.cfg.IP == socket.OnlyIPv6 || !t.s.RemoteHost().Is6() {
-		return false
-	}
-	h, err := socket.ParseHost(t.a.host)
-	return err == nil && !h.IsAddr()
-}
+// drop gives the chance up: somebody has answered, or it is too much to keep.
+func (c *secondChance) drop() { c.left, c.kept = nil, nil }
 
-// sendAgain sends everything to the IPv4 address after the IPv6 address has
-// refused, and reports whether that was possible.
-func (t *sending) sendAgain(ctx context.Context, refusal error) bool {
-	c := &t.again
-	if c.off || len(t.result.Replies) > 0 || socket.ErrorID(refusal) != socket.ConnectionRefused || !t.hasOther() {
-		return false
+// next returns a socket to the next address when err says that nobody is at the
+// one in use, nil when it does not or none is left. What has been kept is to be
+// sent through it.
+func (c *secondChance) next(ctx context.Context, err error) *socket.DatagramSocket {
+	switch socket.ErrorID(err) {
+	case socket.ConnectionRefused, socket.HostUnreachable, socket.NetworkUnreachable, socket.HostDown:
+	default:
+		return nil
 	}
-	c.off = true
-	cfg := c.cfg
-	cfg.IP = socket.OnlyIPv4
-	s, err := t.o.connect(ctx, t.a, cfg)
-	if err != nil {
-		return false
+	for len(c.left) > 0 {
+		to := c.left[0]
+		c.left = c.left[1:]
+		if s, err := socket.DialPacket(ctx, "udp", to.String(), c.cfg); err == nil {
+			return s
+		}
 	}
-	t.e.verbosef("%s refuses; sending to %s", t.s.Remote(), s.Remote())
-	_ = t.s.Close() // what it sent was refused
-	t.use(ctx, s)
-	t.result.Datagrams, t.result.Bytes = 0, 0
-	kept := c.kept
-	c.kept = nil
-	t.send(ctx, kept)
-	return t.err == nil
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,9 @@ type dgramPipe struct {
 	known chan struct{}     // closed when there is somebody to send to
 	sent  chan error        // the end of stdin
 	moved chan struct{}     // something came or went
+
+	mu    sync.Mutex // of again, and of the socket until the chance is gone
+	again secondChance
 }
 
 func runDgramPipe(ctx context.Context, e *env, o *dgramPipeOptions, args []string) error {
@@ -97,7 +101,7 @@ func runDgramPipe(ctx context.Context, e *env, o *dgramPipeOptions, args []strin
 	if cerr := out.Close(); err == nil {
 		err = cerr
 	}
-	o.events.send("closed", recvTotals{Datagrams: p.n, Bytes: p.bytes, Drops: o.reportDrops(e, p.s)})
+	o.events.send("closed", recvTotals{Datagrams: p.n, Bytes: p.bytes, Drops: o.reportDrops(e, p.socket())})
 	return err
 }
 
@@ -126,8 +130,9 @@ func (p *dgramPipe) open(ctx context.Context, args []string) (end func(), err er
 	if p.s, err = p.o.connect(ctx, a, cfg); err != nil {
 		return nil, err
 	}
+	p.again = secondChance{cfg: cfg, left: p.s.Others()}
 	close(p.known)
-	return func() { _ = p.s.Close() }, nil // everything has been sent
+	return func() { _ = p.socket().Close() }, nil // everything has been sent
 }
 
 // sendStdin sends stdin once there is somebody to send it to.
@@ -157,19 +162,80 @@ func (p *dgramPipe) sendFrames(ctx context.Context) error {
 		if err != nil {
 			return inputFailure(err)
 		}
-		if n, err := p.s.SendTo(b, p.peer); err != nil {
+		if err := p.send(ctx, b); err != nil {
 			return err
-		} else if p.o.events.on() {
-			p.o.events.send("datagram", datagramEvent{To: p.to(), Length: n})
+		}
+		if p.o.events.on() {
+			p.o.events.send("datagram", datagramEvent{To: p.to(), Length: len(b)})
 		}
 		p.touch()
 	}
 }
 
+// send sends one datagram, and all of them again to the next address when the
+// one in use refuses.
+func (p *dgramPipe) send(ctx context.Context, b []byte) error {
+	p.mu.Lock()
+	if len(p.again.left) == 0 {
+		p.mu.Unlock() // the socket does not change any more, and may take its time
+		_, err := p.s.SendTo(b, p.peer)
+		return err
+	}
+	defer p.mu.Unlock()
+	p.again.keep(b)
+	_, err := p.s.SendTo(b, p.peer)
+	return p.sendAgain(ctx, err)
+}
+
+// sendAgain goes on with the next address as long as err says that the one in
+// use refuses, and returns the error that remains. The lock is held.
+func (p *dgramPipe) sendAgain(ctx context.Context, err error) error {
+	for err != nil {
+		s := p.again.next(ctx, err)
+		if s == nil {
+			return err
+		}
+		p.e.verbosef("%s refuses; sending to %s", p.s.Remote(), s.Remote())
+		_ = p.s.Close() // what it sent was refused
+		p.s = s
+		interruptible(ctx, s)
+		err = nil
+		for i := 0; i < len(p.again.kept) && err == nil; i++ {
+			_, err = s.SendTo(p.again.kept[i], socket.PacketAddr{})
+		}
+	}
+	return nil
+}
+
+// moveOn answers an error of receiving from s as sendAgain does, unless sending
+// has moved on already.
+func (p *dgramPipe) moveOn(ctx context.Context, s *socket.DatagramSocket, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.s != s {
+		return nil
+	}
+	return p.sendAgain(ctx, err)
+}
+
+// settle stays with the address in use: somebody has answered.
+func (p *dgramPipe) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.again.drop()
+}
+
+// socket is the socket in use.
+func (p *dgramPipe) socket() *socket.DatagramSocket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.s
+}
+
 // to is the address of the peer.
 func (p *dgramPipe) to() string {
 	if p.peer.IsZero() {
-		return p.s.Remote().String()
+		return p.socket().Remote().String()
 	}
 	return p.peer.String()
 }
@@ -224,18 +290,23 @@ func packetOrLocal(err error, target string) error {
 func (p *dgramPipe) receive(ctx context.Context) error {
 	buf := make([]byte, p.o.size)
 	for p.o.count == 0 || p.n < p.o.count {
-		if err := waitFor(ctx, p.s, 0); err != nil {
+		s := p.socket()
+		if err := waitFor(ctx, s, 0); err != nil && ctx.Err() != nil {
 			return err
 		}
-		n, from, truncated, err := p.s.ReceiveFrom(buf)
-		if err = received(ctx, err); err != nil && ctx.Err() == nil {
-			return packetFailure("receive", p.to(), err)
-		} else if err != nil {
+		n, from, truncated, err := s.ReceiveFrom(buf)
+		switch err = received(ctx, err); {
+		case err != nil && ctx.Err() != nil:
 			return err
-		}
-		if !p.fromPeer(from) {
+		case err != nil:
+			if err = p.moveOn(ctx, s, err); err != nil {
+				return packetFailure("receive", p.to(), err)
+			}
+			continue
+		case !p.fromPeer(from):
 			continue
 		}
+		p.settle()
 		p.touch()
 		if err := p.take(socket.Message{Data: buf, N: n, Addr: from, Truncated: truncated}); err != nil {
 			return err

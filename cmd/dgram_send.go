@@ -132,12 +132,13 @@ func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []strin
 }
 
 func (t *sending) open(ctx context.Context, cfg socket.PacketConfig) {
-	t.start, t.again.cfg = time.Now(), cfg
+	t.start = time.Now()
 	s, err := t.o.connect(ctx, t.a, cfg)
 	if err != nil {
 		t.err = err
 		return
 	}
+	t.again = secondChance{cfg: cfg, left: s.Others()}
 	t.use(ctx, s)
 }
 
@@ -259,17 +260,32 @@ func (o *dgramSendOptions) pace(ctx context.Context, n int) error {
 	return sleep(ctx, o.due.Sub(now))
 }
 
+// send sends a batch, and notes the failure if it does not succeed.
 func (t *sending) send(ctx context.Context, batch [][]byte) {
+	t.again.keep(batch...)
+	err := t.hand(batch)
+	if err != nil && ctx.Err() == nil {
+		err = t.sendAgain(ctx, err)
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		t.err = packetFailure("send", t.a.String(), err)
+	}
+}
+
+// hand hands datagrams to the system.
+func (t *sending) hand(batch [][]byte) error {
 	ms := make([]socket.Message, len(batch))
 	for i, b := range batch {
 		ms[i].Data = b
 	}
-	t.keep(batch)
-	hand := t.s.SendBatch
+	send := t.s.SendBatch
 	if t.o.segment > 0 {
-		hand = t.sendSegments
+		send = t.sendSegments
 	}
-	n, err := hand(ms)
+	n, err := send(ms)
 	for _, m := range ms[:n] {
 		t.result.Bytes += int64(m.N)
 		if t.o.events.on() {
@@ -278,12 +294,24 @@ func (t *sending) send(ctx context.Context, batch [][]byte) {
 	}
 	t.result.Datagrams += n
 	t.last = time.Now()
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+	return err
+}
+
+// sendAgain sends everything to the next address as long as err says that the
+// one in use refuses. It returns the error that remains.
+func (t *sending) sendAgain(ctx context.Context, err error) error {
+	for err != nil {
+		s := t.again.next(ctx, err)
+		if s == nil {
+			return err
+		}
+		t.e.verbosef("%s refuses; sending to %s", t.s.Remote(), s.Remote())
+		_ = t.s.Close() // what it sent was refused
+		t.use(ctx, s)
+		t.result.Datagrams, t.result.Bytes = 0, 0
+		err = t.hand(t.again.kept)
 	}
-	if err != nil && !t.sendAgain(ctx, err) && t.err == nil {
-		t.err = packetFailure("send", t.a.String(), err)
-	}
+	return nil
 }
 
 // sleep waits for d or until ctx ends.
@@ -345,16 +373,18 @@ func (t *sending) receive(ctx context.Context, replies chan<- reply) error {
 		switch err = received(ctx, err); {
 		case errors.Is(err, errNothingCame):
 			return t.silence()
-		case err != nil && t.sendAgain(ctx, err):
+		case err != nil && ctx.Err() != nil:
+			return at(t.a.String(), err)
+		case err != nil:
+			if err = t.sendAgain(ctx, err); err != nil {
+				return packetFailure("receive", t.a.String(), err)
+			}
 			deadline = t.deadline()
 			continue
-		case err != nil && t.err != nil:
-			return t.err
-		case err != nil:
-			return packetFailure("receive", t.a.String(), err)
 		case t.o.wait == 0:
 			return nil // a reply nobody asked for
 		}
+		t.again.drop()
 		r := reply{t, socket.Message{Data: buf, N: n, Addr: from, Truncated: truncated}, make(chan error, 1)}
 		replies <- r
 		if err := <-r.printed; err != nil {

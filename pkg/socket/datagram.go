@@ -100,6 +100,7 @@ type DatagramSocket struct {
 	unix      *net.UnixConn // is nil
 	remote    PacketAddr    // to send to when no address is given
 	connected bool          // to remote
+	others    []PacketAddr  // see Others
 	path      *unixPath
 	tidy      func() // removes what else was made for the socket
 	rules     lookupRules
@@ -257,21 +258,22 @@ func dialUDP(ctx context.Context, network, address string, cfg *PacketConfig) (*
 	if err != nil {
 		return nil, err
 	}
+	list := sameVersion(t.addrPorts(), cfg.LocalAddr)
+	if len(list) == 0 {
+		return nil, wrongVersion(cfg.LocalAddr, t.host)
+	}
 	var first error
-	for _, a := range t.addrPorts() {
-		if cfg.LocalAddr.IsValid() && isIPv6(cfg.LocalAddr) != a.Addr().Is6() {
-			continue
-		}
+	for i, a := range list {
 		s, err := dialUDPOnce(ctx, network, a, cfg)
 		if err == nil {
+			for _, other := range list[i+1:] {
+				s.others = append(s.others, PacketAddr{AddrPort: other})
+			}
 			return s, nil
 		}
 		if first == nil {
 			first = err
 		}
-	}
-	if first == nil {
-		first = &net.AddrError{Err: "no address of the IP version of the local address " + cfg.LocalAddr.String(), Addr: t.host}
 	}
 	return nil, first
 }
@@ -467,6 +469,12 @@ func (s *DatagramSocket) LocalAddr() PacketAddr { return packetAddr(s.conn().Loc
 // Remote returns the default address to send to, the zero PacketAddr when
 // there is none.
 func (s *DatagramSocket) Remote() PacketAddr { return s.remote }
+
+// Others returns the addresses of the host name given to [DialPacket] that come
+// after [DatagramSocket.Remote]. DialPacket moves on when the system cannot
+// reach an address; that nobody receives there shows only when something has
+// been sent.
+func (s *DatagramSocket) Others() []PacketAddr { return s.others }
 
 // Type returns [Datagram].
 func (s *DatagramSocket) Type() Type { return Datagram }

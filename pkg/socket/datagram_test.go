@@ -2,7 +2,9 @@ package socket_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -367,5 +369,30 @@ func TestDatagramAccessors(t *testing.T) {
 	}
 	if a, err := r.Resolve(t.Context(), "127.1:9"); err != nil || a.String() != "127.0.0.1:9" {
 		t.Errorf("Resolve = %v, %v", a, err)
+	}
+}
+
+// The addresses of a name that come after the one in use are there to be tried
+// when that refuses.
+func TestDialPacketOthers(t *testing.T) {
+	lookup := func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("::1")}, nil
+	}
+	for _, tt := range []struct {
+		cfg  socket.PacketConfig
+		want string
+	}{
+		{socket.PacketConfig{IP: socket.PreferIPv4}, "[[::1]:9 127.0.0.2:9]"},
+		{socket.PacketConfig{IP: socket.OnlyIPv4}, "[127.0.0.2:9]"},
+		{socket.PacketConfig{LocalAddr: netip.MustParseAddr("127.0.0.1")}, "[127.0.0.2:9]"},
+	} {
+		tt.cfg.Lookup = lookup
+		s := sender(t, "udp", "name.example:9", tt.cfg)
+		if got := fmt.Sprint(s.Others()); got != tt.want || s.RemoteHost().String() != "127.0.0.1" {
+			t.Errorf("%+v: in use is %v, the others are %v; want %s", tt.cfg.IP, s.Remote(), got, tt.want)
+		}
+	}
+	if s := sender(t, "udp", "127.0.0.1:9", socket.PacketConfig{}); len(s.Others()) != 0 {
+		t.Errorf("an address has others: %v", s.Others())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -133,16 +134,25 @@ func (cfg *Config) candidates(ctx context.Context, network, address string) ([]n
 	if err != nil {
 		return nil, err
 	}
-	var list []netip.AddrPort
-	for _, a := range t.addrPorts() {
-		if !cfg.LocalAddr.IsValid() || isIPv6(cfg.LocalAddr) == a.Addr().Is6() {
-			list = append(list, a)
-		}
-	}
+	list := sameVersion(t.addrPorts(), cfg.LocalAddr)
 	if len(list) == 0 {
-		return nil, &net.AddrError{Err: "no address of the IP version of the local address " + cfg.LocalAddr.String(), Addr: t.host}
+		return nil, wrongVersion(cfg.LocalAddr, t.host)
 	}
 	return list, nil
+}
+
+// sameVersion returns the addresses of list that can be reached from local: all
+// when it is not valid, else those of its IP version.
+func sameVersion(list []netip.AddrPort, local netip.Addr) []netip.AddrPort {
+	if !local.IsValid() {
+		return list
+	}
+	return slices.DeleteFunc(list, func(a netip.AddrPort) bool { return isIPv6(local) != a.Addr().Is6() })
+}
+
+// wrongVersion says that a host has no address that local can reach.
+func wrongVersion(local netip.Addr, host string) error {
+	return &net.AddrError{Err: "no address of the IP version of the local address " + local.String(), Addr: host}
 }
 
 // dialer returns the dialer for one address. Keepalive is left to the options.
