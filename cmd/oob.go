@@ -110,8 +110,12 @@ type oobEvent struct {
 }
 
 // onOOB tells of an out-of-band byte on connection id, and once that it is not
-// among the data.
+// among the data. It is nil when nobody wants to know: to watch for what hardly
+// ever comes would take a descriptor and a thread of every connection.
 func (v *conversation) onOOB(id int64) func(b byte, inline bool) {
+	if !v.events.on() && v.e.verbose == 0 {
+		return nil
+	}
 	var once sync.Once
 	return func(b byte, inline bool) {
 		v.events.send("oob", oobEvent{id, b, inline})
