@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,7 @@ one does not hold. With -q such a check prints only what failed.`,
 func (o *certInfoOptions) addShow(c *cobra.Command) {
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.verify, "verify", false, "judge the chain; status 13 when it is bad")
-		durationVar(f, &o.expiresWithin, "expires-within", 0, "fail with status 11 if a certificate expires within `DURATION` (30d)")
+		f.Var((*leadTimeValue)(&o.expiresWithin), "expires-within", "fail with status 11 if a certificate expires within `DURATION` (30d)")
 		f.BoolVar(&o.tree, "tree", false, "draw how the certificates hang together")
 		f.BoolVar(&o.pem, "pem", false, "print the objects as PEM")
 		f.BoolVar(&o.leaf, "leaf", false, "show the first certificate only")
@@ -138,6 +139,21 @@ func (o *certInfoOptions) addServer(c *cobra.Command) {
 		durationVar(f, &o.watch, "watch", 0, "look again every `DURATION` and show what changed")
 		f.IntVar(&o.count, "count", 0, "with --watch, look `N` times (0: until interrupted)")
 	})
+}
+
+// A leadTimeValue is a duration that needs a unit, unless it is one of seconds
+// as openssl x509 -checkend takes them: who writes 30 means days, and would be
+// told for long that all is well.
+type leadTimeValue time.Duration
+
+func (d *leadTimeValue) Type() string   { return "duration" }
+func (d *leadTimeValue) String() string { return (*durationValue)(d).String() }
+
+func (d *leadTimeValue) Set(s string) error {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n < time.Hour.Seconds() {
+		return usagef("%q has no unit", s).hint("%sd are days, %ss seconds", s, s)
+	}
+	return (*durationValue)(d).Set(s)
 }
 
 // verdictWanted reports whether chains are to be judged.

@@ -14,7 +14,7 @@ import (
 // check tests the expectations of the command line.
 func (s *certSession) check(r *certResult) {
 	s.checkExpiry(r)
-	if s.wantsCertificate() && len(r.certs) == 0 {
+	if len(r.certs) == 0 && (s.wantsCertificate() || s.o.expiresWithin > 0 && len(r.Checks) == 0) {
 		r.add("certificate", false, 0, "there is no certificate to check")
 		return
 	}
@@ -41,14 +41,15 @@ func (r *certResult) add(name string, ok bool, index int, text string) {
 
 func (s *certSession) wantsCertificate() bool {
 	o := s.o
-	return o.key != "" || o.expectIssuer != "" || o.expectSubject != "" || len(o.expectSAN) > 0 || o.expectKey != "" || o.expectPin != "" || o.expiresWithin > 0
+	return o.key != "" || o.expectIssuer != "" || o.expectSubject != "" || len(o.expectSAN) > 0 || o.expectKey != "" || o.expectPin != "" ||
+		o.minRSA > 0 || o.noDefects || o.verdictWanted()
 }
 
 // checksOnly reports whether the run asks for a verdict, and for nothing to be
 // shown in a form of its own.
 func (s *certSession) checksOnly() bool {
 	o := s.o
-	return (s.wantsCertificate() || o.verdictWanted() || o.minRSA > 0 || o.noDefects) && !o.tree && !o.pem
+	return (s.wantsCertificate() || o.expiresWithin > 0) && !o.tree && !o.pem
 }
 
 // checkExpiry looks at every certificate and list: a chain lasts as long as its

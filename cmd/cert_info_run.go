@@ -250,7 +250,7 @@ func readFailure(name string, err error) *failure {
 // there could be one's.
 func hintServer(name string, f *failure) error {
 	ext := strings.ToLower(filepath.Ext(name))
-	isFile := slices.Contains([]string{"", ".pem", ".crt", ".cer", ".der", ".key", ".csr", ".crl", ".p7b", ".p7c", ".p12", ".pfx", ".jks"}, ext)
+	isFile := slices.Contains([]string{".pem", ".crt", ".cer", ".der", ".key", ".csr", ".crl", ".p7b", ".p7c", ".p12", ".pfx", ".jks"}, ext)
 	if f.kind == "no-such-file" && !isFile && validHost(name) == nil {
 		f.hint("for a server, write its port: %s:443", name)
 	}
@@ -419,7 +419,9 @@ func (s *certSession) judge(r *certResult, o tlsx.VerifyOptions) {
 func (r *certResult) failure() error {
 	if r.Verify != nil {
 		if err := r.Verify.Err(); err != nil {
-			return &failure{err: err, op: "verify", target: r.Target, status: statusVerify, kind: "verification-failed"}
+			f := &failure{err: err, op: "verify", target: r.Target, status: statusVerify, kind: "verification-failed"}
+			explainVerdict(f, r.Verify)
+			return f
 		}
 	}
 	var failed []string
@@ -431,9 +433,13 @@ func (r *certResult) failure() error {
 	if len(failed) > 0 {
 		return &failure{err: errors.New(strings.Join(failed, "; ")), op: "check", target: r.Target, status: statusExpectation, kind: "expectation-failed"}
 	}
-	for _, x := range r.Objects {
+	for i, x := range r.Objects {
 		if x.Problem != "" {
-			return &failure{err: fmt.Errorf("%s: %s", x.Source, x.Problem), op: "read", target: r.Target, status: statusOther, kind: "unreadable"}
+			f := &failure{err: fmt.Errorf("%s: %s", x.Source, x.Problem), op: "read", target: r.Target, status: statusOther, kind: "unreadable"}
+			if errors.Is(r.objects[i].Err, tlsx.ErrPassword) {
+				f.status, f.kind = statusDenied, "wrong-password"
+			}
+			return f
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -70,8 +71,12 @@ func (s *certSession) serverFailure(a address, err error) error {
 	if statusOf(err) == statusOther || statusOf(err) == statusVerify {
 		f.status, f.kind = statusHandshake, "tls-handshake"
 	}
-	if s.startTLSOf(a) == "" && startTLSPort(a.port) != "" {
+	var header tls.RecordHeaderError
+	switch {
+	case s.startTLSOf(a) == "" && startTLSPort(a.port) != "":
 		f.hint("on this port TLS begins after a talk: --starttls %s", startTLSPort(a.port))
+	case errors.As(err, &header):
+		f.hint("%s", plainHint(header.RecordHeader[:]))
 	}
 	return f
 }
@@ -94,6 +99,9 @@ func (s *certSession) serverName(a address) string {
 	case "none":
 		return ""
 	case "":
+		if _, err := netip.ParseAddr(strings.Trim(a.host, "[]")); err == nil {
+			return "" // an address is no server name: RFC 6066, section 3
+		}
 		return a.host
 	}
 	return s.o.sni

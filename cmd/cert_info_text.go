@@ -449,9 +449,7 @@ func (s *certSession) verifyLines(w *certWriter, v *tlsx.VerifyResult) {
 // shortLines prints one line an object: what it is, until when, for whom, by
 // whom.
 func (s *certSession) shortLines(b *bytes.Buffer, r *certResult, many bool) {
-	for i := range r.Objects {
-		o := &r.Objects[i]
-		cells := shortCells(o)
+	line := func(cells []string) {
 		if many {
 			cells = append([]string{r.Target}, cells...)
 		}
@@ -461,8 +459,11 @@ func (s *certSession) shortLines(b *bytes.Buffer, r *certResult, many bool) {
 		b.WriteString(strings.Join(cells, "\t"))
 		b.WriteByte('\n')
 	}
-	if v := r.Verify; v != nil && !v.OK {
-		fmt.Fprintf(b, "verify\t%d\t%s\n", v.Code, v.Text)
+	for i := range r.Objects {
+		line(shortCells(&r.Objects[i]))
+	}
+	if v := r.Verify; v != nil {
+		line([]string{"verify", strconv.Itoa(int(v.Code)), v.Text})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -205,8 +206,7 @@ func (i *identityFlags) add(c *cobra.Command, what string) {
 	c.MarkFlagsMutuallyExclusive("password", "password-file")
 }
 
-// passwordFunc gives the password where the flags, the environment or a
-// terminal have one.
+// passwordFunc gives the password where the flags or the environment have one.
 func (i *identityFlags) passwordFunc(e *env) tlsx.PasswordFunc {
 	return func() ([]byte, error) {
 		if i.password != "" {
@@ -260,13 +260,14 @@ func readIdentity(name, keyName string, password tlsx.PasswordFunc) (tls.Certifi
 
 // identityError is the failure to read a certificate and its key.
 func identityError(err error) error {
+	var path *fs.PathError
 	switch {
 	case errors.Is(err, tlsx.ErrPassword):
 		return failf(statusDenied, "wrong-password", "%w", err)
 	case errors.Is(err, tlsx.ErrKeyMismatch):
 		return failf(statusUsage, "key-mismatch", "%w", err)
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return &failure{err: err, op: "read", status: statusLocalIO}
+	case errors.As(err, &path):
+		return readFailure(path.Path, err)
 	}
 	return usagef("%w", err)
 }
@@ -392,6 +393,8 @@ func (t *tlsFlags) contextError(err error) error {
 	case errors.Is(err, tlsx.ErrPasswordRequired):
 		return failf(statusUsage, "password-required", "%w", err).
 			hint("give it with --password-file FILE (-: stdin) or in BRIO_PASSWORD")
+	case errors.Is(err, tlsx.ErrNoKey) && t.identity.key == "":
+		return usagef("%w", err).hint("is the key in another file? --key FILE")
 	case errors.As(err, &option):
 		return usagef("--%s %s", option.Option, option.Reason)
 	case t.ciphers != "" && strings.HasPrefix(err.Error(), "cipher string"):

@@ -128,7 +128,7 @@ func probeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) er
 		return err
 	}
 	r := d.report(link, time.Since(start))
-	if link.conn != nil && cannotTalk(err) {
+	if link.conn != nil && len(r.chain) == 0 && cannotTalk(err) {
 		d.addRaw(ctx, link, r)
 	}
 	switch {
@@ -153,7 +153,7 @@ func (d *tlsDialer) accepted(ctx context.Context, l *tlsLink) error {
 	wctx, cancel := context.WithTimeout(ctx, acceptanceWait)
 	defer cancel()
 	if err := l.conn.AwaitAcceptance(wctx); err != nil {
-		return d.failed(ctx, "handshake", err)
+		return d.failed(ctx, "handshake", err, l.conn)
 	}
 	return nil
 }

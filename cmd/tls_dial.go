@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,7 +142,7 @@ func (t *tlsClientFlags) complete(cfg *tlsx.Config, a address) error {
 	if t.ech != "" {
 		data, err := os.ReadFile(t.ech)
 		if err != nil {
-			return &failure{err: err, status: statusLocalIO}
+			return readFailure(t.ech, err)
 		}
 		cfg.ECHConfigList = decodeMaybeBase64(data)
 	}
@@ -152,7 +151,7 @@ func (t *tlsClientFlags) complete(cfg *tlsx.Config, a address) error {
 	}
 	data, err := os.ReadFile(t.sessionIn)
 	if err != nil {
-		return &failure{err: err, status: statusLocalIO}
+		return readFailure(t.sessionIn, err)
 	}
 	if cfg.Session, err = tlsx.ParseSession(data); err != nil {
 		return usagef("--session-in %s: %w", t.sessionIn, err)
@@ -187,7 +186,7 @@ func (d *tlsDialer) raw(ctx context.Context) (net.Conn, *tlsLink, error) {
 	under, err := tlsx.StartTLS(ctx, conn, protocol, d.name())
 	if err != nil {
 		conn.Close()
-		return nil, link, d.failed(ctx, "starttls", err)
+		return nil, link, d.failed(ctx, "starttls", err, nil)
 	}
 	link.startTLS = time.Since(start)
 	return under, link, nil
@@ -213,57 +212,17 @@ func (d *tlsDialer) bounded(ctx context.Context, what string) (context.Context, 
 	return context.WithTimeoutCause(ctx, d.flags.tls.handshakeFor, &timeoutError{what, d.flags.tls.handshakeFor})
 }
 
-// failed is the failure of an operation before or in the handshake.
-func (d *tlsDialer) failed(ctx context.Context, op string, err error) error {
+// failed is the failure of an operation before or in the handshake. conn is nil
+// where there was none yet.
+func (d *tlsDialer) failed(ctx context.Context, op string, err error, conn *tlsx.Conn) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
 	}
 	f := &failure{err: err, op: op, target: d.target.String()}
-	return d.explain(f)
-}
-
-// explain adds what a user can do about a failed handshake.
-func (d *tlsDialer) explain(f *failure) error {
-	var (
-		verdict *tlsx.VerifyError
-		e       *tlsx.Error
-	)
-	switch {
-	case errors.As(f.err, &verdict):
-		if !d.probing {
-			f.hint("see every fault: brio tls-client --probe %s", d.target)
-		}
-		if words := wordsOf(verdict.Result); words != "" {
-			f.hint("put up with it: --allow %s; or with anything: --insecure", words)
-		}
-	case errors.As(f.err, &e) && e.Alert == 116:
-		f.hint("the server wants a client certificate: --certificate FILE --key FILE")
-	case errors.As(f.err, &e) && e.Alert == 112:
-		f.hint("the server knows no such name: try --server-name NAME")
-	case errors.As(f.err, &e) && len(e.Codes) > 0 && (e.Codes[0] == 0x0A00010B || e.Codes[0] == 0x0A00009C):
-		f.hint("the server does not begin with TLS here; if it starts in the clear: --starttls PROTOCOL")
-	case tlsStatus(f.err) == statusHandshake && f.op == "handshake":
-		f.hint("see what the server would accept: brio tls-client --scan %s", d.target)
-	}
+	d.explain(f, conn)
 	return f
-}
-
-// wordsOf are the words for --allow that cover the faults of r, "" when there
-// are none for some.
-func wordsOf(r *tlsx.VerifyResult) string {
-	var words []string
-	for _, f := range r.Faults {
-		i := slices.IndexFunc(faultWords(), func(w string) bool { return slices.Contains(faultCodes(w), f.Code) })
-		if i < 0 {
-			return ""
-		}
-		if w := faultWords()[i]; !slices.Contains(words, w) {
-			words = append(words, w)
-		}
-	}
-	return strings.Join(words, ",")
 }
 
 // decodeMaybeBase64 decodes data that is base64 text, and returns other data as
@@ -297,7 +256,7 @@ func (d *tlsDialer) open(ctx context.Context, o tlsx.Override) (*tlsLink, error)
 	hctx, cancel := d.bounded(ctx, "the TLS handshake")
 	defer cancel()
 	if err := link.conn.Handshake(hctx); err != nil {
-		return link, d.failed(hctx, "handshake", err)
+		return link, d.failed(hctx, "handshake", err, link.conn)
 	}
 	return link, nil
 }

@@ -121,7 +121,7 @@ func (d *tlsDialer) addRaw(ctx context.Context, l *tlsLink, r *tlsReport) {
 		return
 	}
 	r.Raw = raw
-	if len(r.chain) == 0 && len(raw.Chain) > 0 {
+	if len(raw.Chain) > 0 {
 		r.setChain(raw.Chain)
 		r.Verify = l.conn.Judge(raw.Chain)
 	}
@@ -129,7 +129,8 @@ func (d *tlsDialer) addRaw(ctx context.Context, l *tlsLink, r *tlsReport) {
 
 // writeReport is the text form of a report.
 func (e *env) writeReport(w io.Writer, r *tlsReport) error {
-	rows := [][]string{{"target", joinWords(r.Target, parenthesized(r.Address))}}
+	address := ifTrue(r.Address != r.Target, r.Address)
+	rows := [][]string{{"target", joinWords(r.Target, parenthesized(address))}}
 	add := func(name, value string) {
 		if value != "" {
 			rows = append(rows, []string{name, value})

@@ -170,8 +170,20 @@ func SuiteByID(id uint16) CipherSuite {
 		return s
 	}
 	name := fmt.Sprintf("0x%04X", id)
+	switch {
+	case id == suiteRenegotiationSCSV:
+		name = "TLS_EMPTY_RENEGOTIATION_INFO_SCSV"
+	case id == suiteFallbackSCSV:
+		name = "TLS_FALLBACK_SCSV"
+	case isGREASE(id):
+		name = "GREASE"
+	}
 	return CipherSuite{ID: id, Name: name, StandardName: name}
 }
+
+// isGREASE reports a number that clients offer to keep servers tolerant of what
+// they do not know (RFC 8701).
+func isGREASE(id uint16) bool { return id&0x0f0f == 0x0a0a && id>>8 == id&0xff }
 
 var goSuites = sync.OnceValue(func() map[uint16]bool {
 	have := make(map[uint16]bool)

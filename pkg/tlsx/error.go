@@ -51,6 +51,10 @@ func causeText(err error) string {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return "the peer closed the connection"
 	}
+	var header tls.RecordHeaderError
+	if errors.As(err, &header) && strings.HasPrefix(header.Msg, "first record") {
+		return fmt.Sprintf("the peer does not speak TLS: it begins with %q", header.RecordHeader[:])
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && isNetworkError(err) {
 		err = op.Err

@@ -54,6 +54,9 @@ func GroupName(id uint16) string {
 			return g.names[0]
 		}
 	}
+	if isGREASE(id) {
+		return "GREASE"
+	}
 	return fmt.Sprintf("0x%04X", id)
 }
 

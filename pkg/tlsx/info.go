@@ -48,7 +48,6 @@ func (c *Conn) Info() Info {
 		OCSPStaple:    len(cs.OCSPResponse),
 		SCTs:          []SCT{},
 		Request:       c.requested(),
-		Hello:         c.hello,
 		Tickets:       c.sessions.count(),
 		BytesSent:     c.wire.sent.Load(),
 		BytesReceived: c.wire.received.Load(),
@@ -64,7 +63,8 @@ func (c *Conn) Info() Info {
 			info.SCTs = append(info.SCTs, s)
 		}
 	}
-	if !c.finished.IsZero() {
+	if c.handshaken.Load() { // before, these belong to the handshake
+		info.Hello = c.hello
 		info.Handshake = c.finished.Sub(c.started)
 		if first := c.wire.firstRead.Load(); first != 0 {
 			info.FirstByte = time.Unix(0, first).Sub(c.started)

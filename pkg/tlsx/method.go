@@ -133,5 +133,8 @@ func VersionName(v uint16) string {
 	case tls.VersionTLS13:
 		return "TLSv1.3"
 	}
+	if isGREASE(v) {
+		return "GREASE"
+	}
 	return fmt.Sprintf("0x%04X", v)
 }

@@ -45,7 +45,11 @@ const (
 	extRenegotiationInfo    = 0xff01
 )
 
-const suiteFallbackSCSV = 0x5600
+// Numbers in the list of suites that are signals (RFC 5746, RFC 7507).
+const (
+	suiteRenegotiationSCSV = 0x00ff
+	suiteFallbackSCSV      = 0x5600
+)
 
 // rawHello is a ClientHello with all that can be chosen in it.
 type rawHello struct {

@@ -33,7 +33,10 @@ func schemeTable() []schemeRow {
 		{0x0906, "mldsa87"},
 		{0x0303, "ecdsa_sha224"},
 		{0x0301, "rsa_pkcs1_sha224"},
+		{0x0602, "dsa_sha512"},
+		{0x0502, "dsa_sha384"},
 		{0x0402, "dsa_sha256"},
+		{0x0302, "dsa_sha224"},
 		{0x0203, "ecdsa_sha1"},
 		{0x0201, "rsa_pkcs1_sha1"},
 		{0x0202, "dsa_sha1"},
@@ -48,6 +51,9 @@ func SignatureSchemeName(id uint16) string {
 		if row.id == id {
 			return row.name
 		}
+	}
+	if isGREASE(id) {
+		return "GREASE"
 	}
 	return fmt.Sprintf("0x%04X", id)
 }

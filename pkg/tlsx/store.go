@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -97,14 +98,22 @@ func (s *Store) AddData(data []byte) error {
 const maxFile = 256 << 20
 
 func readLimited(name string) ([]byte, error) {
-	fi, err := os.Stat(name)
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	if fi.Size() > maxFile {
-		return nil, fmt.Errorf("%s: %d octets are too many", name, fi.Size())
+	defer f.Close()
+	var b bytes.Buffer
+	if fi, err := f.Stat(); err == nil && fi.Mode().IsRegular() {
+		b.Grow(int(min(fi.Size(), maxFile)) + bytes.MinRead)
 	}
-	return os.ReadFile(name)
+	if _, err := b.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil {
+		return nil, err
+	}
+	if b.Len() > maxFile {
+		return nil, fmt.Errorf("%s: more than %d octets", name, maxFile)
+	}
+	return b.Bytes(), nil
 }
 
 // readTrust returns the certificates and lists of PEM or DER data.
