@@ -61,3 +61,31 @@ func TestSelfSigned(t *testing.T) {
 		t.Errorf("Handshake with --allow self-signed = %v", err)
 	}
 }
+
+// Certificates are judged at the moment that was asked for, wherever the clock
+// of the machine stands: before they are valid, while, and after.
+func TestVerifyClockJumps(t *testing.T) {
+	id, root, err := tlsx.MakeChain([]string{"localhost"}, time.Hour, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := &tlsx.Store{}
+	roots.Add(must(tlsx.ParseCertificate(root.Raw)))
+	leaf := must(tlsx.ParseCertificate(id.Certificate[0]))
+	for _, tt := range []struct {
+		at   time.Time
+		want tlsx.VerifyCode
+	}{
+		{leaf.NotBefore.Add(-time.Second), tlsx.CodeCertNotYetValid},
+		{leaf.NotBefore.Time, tlsx.CodeOK},
+		{leaf.NotAfter.Add(-time.Second), tlsx.CodeOK},
+		{leaf.NotAfter.Time, tlsx.CodeCertHasExpired}, // as OpenSSL has it
+		{leaf.NotAfter.Add(time.Second), tlsx.CodeCertHasExpired},
+		{time.Unix(0, 0), tlsx.CodeCertNotYetValid}, // a machine without battery
+		{time.Date(2106, 2, 7, 6, 28, 16, 0, time.UTC), tlsx.CodeCertHasExpired},
+	} {
+		if r := tlsx.Verify(id.Certificate, tlsx.VerifyOptions{Roots: roots, Time: tt.at}); r.Code != tt.want {
+			t.Errorf("at %v: %d %s; want %d", tt.at, r.Code, r.Text, tt.want)
+		}
+	}
+}
