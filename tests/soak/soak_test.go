@@ -233,17 +233,28 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// TestSlowReaders holds readers that hardly read from a server that would send
-// without end: back-pressure keeps its memory small.
+// TestSlowReaders holds readers that hardly read from servers that would send
+// without end: back-pressure keeps their memory small.
 func TestSlowReaders(t *testing.T) {
+	for _, service := range []string{"--chargen", "--echo"} {
+		t.Run(service, func(t *testing.T) { slowReaders(t, service) })
+	}
+}
+
+func slowReaders(t *testing.T, service string) {
 	const n = 200
-	server, addr := listen(t, "--chargen")
+	server, addr := listen(t, service)
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for range n {
 		c, err := dial(addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		if service == "--echo" {
+			wg.Go(func() { _, _ = io.Copy(c, endless{}) }) // ends when c is closed
+		}
 		if _, err := c.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -251,9 +262,80 @@ func TestSlowReaders(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	first := rss(t, server.Process.Pid)
 	time.Sleep(soakTime() / 20)
-	if m := rss(t, server.Process.Pid); m > first+8<<20 || m > 128<<20 {
+	m := rss(t, server.Process.Pid)
+	t.Logf("%d readers, %d MiB", n, m>>20)
+	if m > first+8<<20 || m > 128<<20 {
 		t.Errorf("the server has %d MiB after %d before; want it to stay", m>>20, first>>20)
 	}
+}
+
+// endless is a stream of zeros.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
+
+// TestChildren starts a program for each of many connections. None is left
+// over, not even as a zombie.
+func TestChildren(t *testing.T) {
+	server, addr := listen(t, "--sh", "exec cat 2>/dev/null")
+	before := descriptors(t, server.Process.Pid)
+	ctx, cancel := context.WithTimeout(t.Context(), soakTime()/20)
+	defer cancel()
+	var (
+		wg    sync.WaitGroup
+		count atomic.Int64
+	)
+	for kind := range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if err := visit(addr, kind%2 == 0); err != nil {
+					t.Error(err)
+					return
+				}
+				count.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d children", count.Load())
+	awaitDescriptors(t, server.Process.Pid, before+8)
+	for range 100 {
+		if children(t, server.Process.Pid) == "" {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("children are left: %s", children(t, server.Process.Pid))
+}
+
+// visit says something and, if it stays, hears it again.
+func visit(addr string, stays bool) error {
+	c, err := dial(addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second)) // as in rounds
+	if _, err := c.Write([]byte("x\n")); err != nil || !stays {
+		return err
+	}
+	_, err = c.Read(make([]byte, 2))
+	return err
+}
+
+// children are the numbers of the processes that a process has started.
+func children(t *testing.T, pid int) string {
+	t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := ""
+	for _, name := range tasks {
+		text, _ := os.ReadFile(name) // a thread may have ended
+		all += string(text)
+	}
+	return all
 }
 
 // TestSlowWriter sends a byte now and then for a long time through a relay.
