@@ -316,6 +316,14 @@ func (b *bulk) refusedCookie(i uint16) {
 		return
 	}
 	s.badCookie = true
+	b.sendAnew(i)
+}
+
+// sendAnew sends slot i to its server again in another form: late replies to the
+// form before, which has another id, must not count.
+func (b *bulk) sendAnew(i uint16) {
+	s := &b.slots[i]
+	b.release(i)
 	s.tries--
 	b.send(i, s.server)
 }
@@ -356,8 +364,7 @@ func (b *bulk) reply(i uint16, msg []byte) {
 		b.giveUp(i, ErrTruncated)
 	case rcode == dns.RcodeFormatError && !s.noOPT:
 		srv.plain = true // RFC 6891 section 7: a server that does not know EDNS
-		s.tries--
-		b.send(i, s.server)
+		b.sendAnew(i)
 	case rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError:
 		b.finish(i, msg)
 	default:

@@ -180,8 +180,8 @@ func TestBulkCookie(t *testing.T) {
 	if err != nil || len(got) != 1000 || sum.Answered != 1000 || sum.OverTCP != 0 || sum.Failed != 0 {
 		t.Errorf("%d results, %+v, %v; want all over UDP", len(got), sum, err)
 	}
-	if refused.Load() == 0 || refused.Load() > 200 || good.Load() != 1000 {
-		t.Errorf("%d refused, %d good; want those of the first window at most, 1000", refused.Load(), good.Load())
+	if refused.Load() == 0 || refused.Load() > 200 || good.Load() < 1000 {
+		t.Errorf("%d refused, %d good; want those of the first window at most, 1000 or more", refused.Load(), good.Load())
 	}
 	got, sum, err = runBulk(t, bulkNames(20), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Client: &dnsq.Client{NoCookie: true}})
 	if err != nil || len(got) != 20 || sum.Answered != 20 || got[0].rcode != 7 {
