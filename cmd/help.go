@@ -104,7 +104,7 @@ func (h *helpPage) usage(c *cobra.Command) {
 // listed shows a name and its text, which may take several lines.
 func (h *helpPage) listed(name, text string, column int) {
 	left := "  " + name
-	for _, line := range wrap(text, max(h.width-column, 30)) {
+	for _, line := range wrap(text, max(h.width-column, 20)) {
 		fmt.Fprintf(&h.b, "%-*s %s\n", column-1, left, line)
 		left = ""
 	}
@@ -254,8 +254,12 @@ func (h *helpPage) flags(title string, f *pflag.FlagSet, group string) {
 	}
 }
 
-// flagColumn is where the texts of flags begin.
-const flagColumn = 30
+// flagColumn is where the texts of flags begin, but below their names on a
+// terminal of less than narrow columns.
+const (
+	flagColumn = 30
+	narrow     = 70
+)
 
 func (h *helpPage) flag(f *pflag.Flag) {
 	value, text := flagUsage(f)
@@ -266,22 +270,24 @@ func (h *helpPage) flag(f *pflag.Flag) {
 	if value != "" {
 		left += " " + value
 	}
-	if h.terse {
+	if h.terse && h.width >= narrow {
 		fmt.Fprintf(&h.b, "%-*s %s\n", flagColumn-1, left, firstClause(text, h.width-max(flagColumn, len(left)+1)))
 		return
 	}
-	if d := flagDefault(f); d != "" {
+	if d := flagDefault(f); d != "" && !h.terse {
 		text += " (default " + d + ")"
 	}
-	if len(left) > flagColumn-2 {
+	column := flagColumn
+	if h.width < narrow {
+		column = 10
+	}
+	if len(left) > column-2 {
 		fmt.Fprintln(&h.b, left)
 		left = ""
 	}
-	for i, line := range wrap(text, max(h.width-flagColumn, 30)) {
-		if i > 0 {
-			left = ""
-		}
-		fmt.Fprintf(&h.b, "%-*s%s\n", flagColumn, left, line)
+	for _, line := range wrap(text, max(h.width-column, 20)) {
+		fmt.Fprintf(&h.b, "%-*s%s\n", column, left, line)
+		left = ""
 	}
 }
 
