@@ -136,11 +136,11 @@ type rateWriter struct {
 	next time.Time // when what has been written is paid for
 }
 
-// slot is how much time the pieces are worth that a rate is cut into.
-const slot = 20 * time.Millisecond
+// piecesPerSecond is into how many pieces what a rate lets through is cut.
+const piecesPerSecond = 50
 
 func (r *rateWriter) Write(b []byte) (written int, err error) {
-	piece := max(1, int(r.rate*int64(slot)/int64(time.Second)))
+	piece := int(min(max(1, r.rate/piecesPerSecond), 1<<30))
 	for part := range chunksOf(b, piece) {
 		if err := r.wait(); err != nil {
 			return written, err

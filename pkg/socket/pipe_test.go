@@ -91,6 +91,21 @@ func (k *talk) running(t *testing.T) {
 	}
 }
 
+// sees waits until Pipe has told of event.
+func (k *talk) sees(t *testing.T, event string) {
+	t.Helper()
+	told := func() bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return slices.Contains(k.events, event)
+	}
+	for start := time.Now(); !told(); time.Sleep(time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("Pipe does not tell of %s", event)
+		}
+	}
+}
+
 // hear reads n bytes at the peer.
 func (k *talk) hear(t *testing.T, want string) {
 	t.Helper()
@@ -167,6 +182,7 @@ func testEndOfData(t *testing.T, network string) {
 	t.Run("data: the end of the peer does not end sending", func(t *testing.T) {
 		k := startTalk(t, network, socket.DataInput, socket.PipeConfig{})
 		closeWrite(k.peer)
+		k.sees(t, "peer-end")
 		k.running(t)
 		k.input.WriteString("late")
 		k.hear(t, "late")
@@ -177,6 +193,7 @@ func testEndOfData(t *testing.T, network string) {
 	t.Run("data: sending to a peer that has closed fails", func(t *testing.T) {
 		k := startTalk(t, network, socket.DataInput, socket.PipeConfig{})
 		k.peer.Close()
+		k.sees(t, "peer-end")
 		k.running(t)
 		k.input.WriteString("lost")
 		k.input.Close()
@@ -223,6 +240,7 @@ func TestPipePolicies(t *testing.T) {
 	t.Run("drain a terminal after the peer end", func(t *testing.T) {
 		k := startTalk(t, "tcp", socket.TerminalInput, socket.PipeConfig{AfterPeerEnd: socket.PeerEndDrain})
 		closeWrite(k.peer)
+		k.sees(t, "peer-end")
 		k.running(t)
 		k.input.WriteString("late")
 		k.input.Close()
