@@ -105,6 +105,9 @@ func (s *tlsService) handshake(ctx context.Context, c *socket.Conn, id int64) (*
 	err = conn.Handshake(ctx)
 	s.handshakeEvent(conn, c, id, time.Since(start), err)
 	if err != nil {
+		// A client of TLS 1.3 may have sent data already; a close with them
+		// unread would be a reset, and that overtakes the alert.
+		socket.Linger(ctx, c.NetConn(), lastPatience)
 		_ = conn.Close() // the failure says more
 		return nil, s.failed(ctx, c, "handshake", err)
 	}

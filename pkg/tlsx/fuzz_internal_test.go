@@ -269,7 +269,7 @@ func FuzzOID(f *testing.F) {
 }
 
 // A host that a certificate is for is so to crypto/x509 too; the other way round
-// for names without wildcard.
+// for names of hosts without wildcard.
 func FuzzMatchesHostname(f *testing.F) {
 	for _, s := range [][2]string{{"a.example", "A.EXAMPLE."}, {"*.a.example", "b.a.example"}, {"*.example", "a.example"}, {"*", "a"},
 		{"a*.b.example", "ab.b.example"}, {"xn--*.a.example", "xn--x.a.example"}, {"1.2.3.4", "1.2.3.4"}, {"a_b.c.d", "a_b.c.d"}} {
@@ -280,7 +280,7 @@ func FuzzMatchesHostname(f *testing.F) {
 		c.ext.san = []GeneralName{{kind: nameDNS, content: []byte(pattern)}}
 		std := (&x509.Certificate{DNSNames: []string{pattern}}).VerifyHostname(host) == nil
 		got, lax := c.MatchesHostname(host, false), c.MatchesHostname(host, true)
-		if got && !std || std && !got && !strings.Contains(pattern, "*") {
+		if got && !std || std && !got && validDNSPattern(pattern) && !strings.Contains(pattern, "*") {
 			t.Errorf("pattern %q, host %q: %v; crypto/x509: %v", pattern, host, got, std)
 		}
 		if got && !lax {
