@@ -58,7 +58,7 @@ sent. Every fault has OpenSSL's number; --allow puts up with some of them.`,
 		f.BoolVar(&o.handshakeOnly, "handshake-only", false, "shake hands and end; the status tells")
 		f.BoolVar(&o.showCerts, "show-certs", false, "print the certificates that the server sends, as PEM, and end")
 		f.BoolVar(&o.scan, "scan", false, "find out everything the server supports, and end")
-		f.IntVar(&o.reconnect, "reconnect", 0, "shake hands `N` times and show how long it takes")
+		f.IntVar(&o.reconnect, "reconnect", 0, "shake hands `N` times and show how long it takes; a server that chose a classical group is offered no post-quantum one again")
 		f.IntVar(&o.resume, "resume", 0, "resume the session `N` times and show whether the server agrees")
 	})
 	o.add(c)

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"slices"
@@ -25,6 +26,7 @@ type tlsStatistics struct {
 type tlsRounds struct {
 	stats               tlsStatistics
 	connects, handshake []float64
+	group               string // of the last key agreement
 	last                error
 }
 
@@ -40,6 +42,7 @@ func (r *tlsRounds) round(ctx context.Context, d *tlsDialer, o tlsx.Override, wa
 	}
 	info := link.conn.Info()
 	r.stats.Succeeded++
+	r.group = info.Group
 	r.connects, r.handshake = append(r.connects, ms(link.connect)), append(r.handshake, ms(info.Handshake))
 	if info.Resumed {
 		r.stats.Resumed++
@@ -72,13 +75,29 @@ func (r *tlsRounds) verdict() error {
 	return nil
 }
 
-// reconnectTLS shakes hands n times without resuming.
+// reconnectTLS shakes hands n times without resuming. A server that has chosen a
+// classical group is offered those only from then on: the post-quantum key that
+// it ignores costs a client as much as the rest of the key agreement.
 func reconnectTLS(ctx context.Context, e *env, d *tlsDialer, n int) error {
 	r := tlsRounds{stats: tlsStatistics{Target: d.target.String(), Failures: []*errorObject{}}}
+	var o tlsx.Override
 	for i := 0; i < n && ctx.Err() == nil; i++ {
-		r.round(ctx, d, tlsx.Override{}, false)
+		r.round(ctx, d, o, false)
+		if d.flags.tls.groups == "" && o.Groups == nil {
+			o.Groups = classicalGroups(r.group)
+		}
 	}
 	return r.emit(e)
+}
+
+// classicalGroups returns the groups without post-quantum cryptography when
+// chosen is one of them, else nil.
+func classicalGroups(chosen string) []tls.CurveID {
+	all, err := tlsx.ParseGroups("X25519:P-256:P-384:P-521")
+	if err != nil || !slices.ContainsFunc(all, func(g tls.CurveID) bool { return tlsx.GroupName(uint16(g)) == chosen }) {
+		return nil
+	}
+	return all
 }
 
 // resumeTLS shakes hands once, then resumes that session n times. Each time the

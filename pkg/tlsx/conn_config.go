@@ -37,7 +37,7 @@ func (c *Conn) commonConfig() *tls.Config {
 		MaxVersion:             c.set.versions[len(c.set.versions)-1],
 		CipherSuites:           c.set.suites,
 		NextProtos:             cfg.ALPN,
-		CurvePreferences:       cfg.Groups,
+		CurvePreferences:       c.set.groups,
 		KeyLogWriter:           cfg.KeyLog,
 		SessionTicketsDisabled: cfg.NoTickets,
 		VerifyConnection:       c.verifyConnection,
@@ -223,8 +223,8 @@ func (c *Conn) usable(id, version uint16, hello *tls.ClientHelloInfo) bool {
 }
 
 func (c *Conn) groups() []tls.CurveID {
-	if len(c.ctx.cfg.Groups) > 0 {
-		return c.ctx.cfg.Groups
+	if len(c.set.groups) > 0 {
+		return c.set.groups
 	}
 	return []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 }

@@ -122,6 +122,10 @@ func TestOverride(t *testing.T) {
 	if st := p.client.ConnectionState(); st.Version != tls.VersionTLS12 || st.CipherSuite != tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA {
 		t.Errorf("negotiated %x %x; want the overriding method and cipher", st.Version, st.CipherSuite)
 	}
+	p = join(t, client, server, tlsx.Override{Groups: []tls.CurveID{tls.CurveP384}})
+	if c, _ := p.shake(t); c != nil || p.client.Info().Group != "P-384" {
+		t.Errorf("with P-384 alone: %v, group %s", c, p.client.Info().Group)
+	}
 	p = join(t, client, server, tlsx.Override{})
 	if c, _ := p.shake(t); c != nil || p.client.ConnectionState().Version != tls.VersionTLS13 {
 		t.Errorf("the next connection: %v, %x; want the context's method", c, p.client.ConnectionState().Version)

@@ -135,6 +135,7 @@ type Override struct {
 	Verify       VerifyMode
 	MaxDepth     int
 	CipherOrder  CipherOrder
+	Groups       []tls.CurveID
 	// ServerName and Session are for clients only.
 	ServerName string
 	Session    *Session
@@ -214,7 +215,7 @@ func NewServerContext(cfg Config) (*Context, error) {
 func newContext(cfg Config, client bool) (*Context, error) {
 	c := &Context{cfg: cfg, client: client}
 	o := Override{Methods: cfg.Methods, Ciphers: cfg.Ciphers, Ciphersuites: cfg.Ciphersuites,
-		Verify: cfg.Verify, MaxDepth: cfg.MaxDepth, CipherOrder: cfg.CipherOrder}
+		Verify: cfg.Verify, MaxDepth: cfg.MaxDepth, CipherOrder: cfg.CipherOrder, Groups: cfg.Groups}
 	var err error
 	if c.base, err = defaultSettings(client).with(&o); err != nil {
 		return nil, err

@@ -12,8 +12,9 @@ import (
 // settings are what an [Override] can change, in the form that is used.
 type settings struct {
 	versions     []uint16
-	suites       []uint16 // up to TLS 1.2; nil for Go's choice
-	suites13     []uint16 // nil for Go's choice
+	suites       []uint16      // up to TLS 1.2; nil for Go's choice
+	suites13     []uint16      // nil for Go's choice
+	groups       []tls.CurveID // empty for Go's choice
 	verify       VerifyMode
 	maxDepth     int
 	preferServer bool
@@ -54,6 +55,9 @@ func (s settings) with(o *Override) (settings, error) {
 	}
 	if o.MaxDepth != 0 {
 		s.maxDepth = o.MaxDepth
+	}
+	if len(o.Groups) > 0 {
+		s.groups = o.Groups
 	}
 	if o.CipherOrder != OrderDefault {
 		s.preferServer = o.CipherOrder == OrderServer
