@@ -45,6 +45,7 @@ type ftpFlags struct {
 	activeAddr, ports  string
 	noEPSV, noMLSD     bool
 	rawNames, text     bool
+	noPipelining       bool
 	eol                string
 	replyTimeout, idle time.Duration
 	retries            int
@@ -95,6 +96,7 @@ func (o *ftpFlags) add(c *cobra.Command) {
 		f.StringArrayVar(&o.proxies, "proxy", nil, "connect through a proxy: socks5h, socks5, socks4a, socks4 or http `URL` (repeated: a chain)")
 		f.BoolVar(&o.noEPSV, "no-epsv", false, "use PASV and PORT at once")
 		f.BoolVar(&o.noMLSD, "no-mlsd", false, "list directories with LIST only")
+		f.BoolVar(&o.noPipelining, "no-pipelining", false, "wait for each reply before the next command, as some firewalls demand")
 		f.BoolVar(&o.rawNames, "raw-names", false, "do not ask the server for UTF-8 names")
 	})
 	secretFlag(c.Flags(), "proxy")
@@ -109,7 +111,7 @@ func (o *ftpFlags) addText(f *pflag.FlagSet) {
 // config is the configuration for the server of u.
 func (o *ftpFlags) config(e *env, u ftpx.URL) (ftpx.Config, error) {
 	cfg := ftpx.Config{
-		Account: o.account, NoEPSV: o.noEPSV, NoMLSD: o.noMLSD, RawNames: o.rawNames, ClearData: o.clearData,
+		Account: o.account, NoEPSV: o.noEPSV, NoMLSD: o.noMLSD, RawNames: o.rawNames, ClearData: o.clearData, OneAtATime: o.noPipelining,
 		ConnectTimeout: unlimited(o.dial.connectTimeout), ReplyTimeout: unlimited(o.replyTimeout), IdleTimeout: unlimited(o.idle),
 	}
 	if err := o.setDial(&cfg); err != nil {

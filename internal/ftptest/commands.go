@@ -406,6 +406,9 @@ func (c *Session) closeData() {
 // Active reports whether the client has asked for active data connections.
 func (c *Session) Active() bool { return c.active != "" }
 
+// Pending reports whether the client has sent more than the command under way.
+func (c *Session) Pending() bool { return c.r.Buffered() > 0 }
+
 // Listen opens the port for a passive data connection.
 func (c *Session) Listen() (port int, err error) {
 	c.closeData()

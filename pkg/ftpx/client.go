@@ -38,6 +38,7 @@ type Client struct {
 	closeErr    error // failure of closing the data connection
 	last, began Reply // last reply; the 1xx of the transfer
 	lastCommand string
+	ahead       *question
 	unique      bool // STOU instead of STOR
 	aborting    bool
 	pending     *dataConn
@@ -56,6 +57,7 @@ type Client struct {
 	noEPSV, noEPRT   bool
 	active, fellBack bool
 	abandoned        bool            // died for lack of data; the next session is to fall back
+	unanswered       bool            // two commands have gone out at once, and not both were answered
 	badChecksum      map[string]bool // commands that were refused
 	noMLSD           bool
 }
@@ -86,7 +88,9 @@ func (c *Client) open(ctx context.Context) error {
 	if err := c.negotiate(ctx); err != nil {
 		return err
 	}
-	c.ctl.startReading()
+	if c.ctl.peek = peeker(c.ctl.conn); c.ctl.peek == nil {
+		c.ctl.watch()
+	}
 	lib, err := newLibrary(c)
 	if err != nil {
 		return err
@@ -114,7 +118,7 @@ func (c *Client) negotiate(ctx context.Context) error {
 	if err := c.ctl.send("AUTH TLS"); err != nil {
 		return err
 	}
-	reply, err := c.ctl.receiveDirect(ctx, "the reply to AUTH TLS")
+	reply, err := c.ctl.receiveDirect(ctx, "the reply to AUTH TLS", c.cfg.ReplyTimeout)
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ func (c *Client) negotiate(ctx context.Context) error {
 
 func (c *Client) greeting(ctx context.Context) error {
 	for range maxPreliminary {
-		reply, err := c.ctl.receiveDirect(ctx, "the server's greeting")
+		reply, err := c.ctl.receiveDirect(ctx, "the server's greeting", c.cfg.ReplyTimeout)
 		if err != nil {
 			return err
 		}
@@ -199,6 +203,7 @@ func (c *Client) begin(ctx context.Context) error {
 	c.ctx, c.opErr, c.closeErr = ctx, nil, nil
 	c.aborting, c.unique = false, false
 	c.began, c.last = Reply{}, Reply{}
+	c.ahead = nil
 	return nil
 }
 
@@ -277,18 +282,63 @@ func (c *Client) exchangeWithin(ctx context.Context, line string, wait time.Dura
 		c.note(late)
 		return late, nil
 	}
-	if err := c.ctl.send(line); err != nil {
+	ahead := c.ahead
+	c.ahead = nil
+	lines := []string{line}
+	if ahead != nil {
+		lines = []string{ahead.line, line}
+	}
+	if err := c.ctl.send(lines...); err != nil {
 		if errors.Is(err, ErrUnsafeName) {
 			return Reply{}, err // nothing was sent
 		}
 		return c.lastWords(ctx, err)
 	}
+	if ahead != nil {
+		c.unanswered = true
+		if err := c.awaitAhead(ctx, ahead); err != nil || ahead.reply.Code == 421 {
+			return ahead.reply, err
+		}
+	}
 	reply, err := c.ctl.receiveWithin(ctx, verbOf(line), wait)
 	if err != nil {
 		return Reply{}, c.die(err)
 	}
+	c.unanswered = false
 	c.note(reply)
 	return reply, nil
+}
+
+// A question is a command that is sent together with the next one, so that it
+// costs no round trip of its own. Whatever the answer, the next one goes out.
+type question struct {
+	line  string
+	reply Reply
+}
+
+// askAhead sends line with the next command, and returns what will hold the
+// reply. It returns nil where commands go one at a time.
+func (c *Client) askAhead(line string) *question {
+	if c.cfg.OneAtATime {
+		return nil
+	}
+	c.ahead = &question{line: line}
+	return c.ahead
+}
+
+func (c *Client) awaitAhead(ctx context.Context, q *question) (err error) {
+	for n := 0; ; n++ {
+		if q.reply, err = c.ctl.receive(ctx, verbOf(q.line)); err != nil {
+			return c.die(err)
+		}
+		if !q.reply.preliminary() || n == maxPreliminary {
+			break
+		}
+	}
+	if q.reply.Code == 421 {
+		c.note(q.reply)
+	}
+	return nil
 }
 
 // lastWords looks for the 421 that says why the server has gone.

@@ -330,3 +330,84 @@ func TestLibraryContract(t *testing.T) {
 		t.Errorf("commands:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// The time of a file is asked for together with the command for its data
+// connection: the replies come in order, whatever they are.
+func TestQuestionsGoAhead(t *testing.T) {
+	for name, tt := range map[string]struct {
+		setup func(*ftptest.Server)
+		want  time.Time
+	}{
+		"answered":    {func(*ftptest.Server) {}, time.Date(2024, 2, 29, 12, 34, 56, 0, time.UTC)},
+		"unknown":     {reply("MDTM", "500 what\r\n"), time.Time{}},
+		"nonsense":    {reply("MDTM", "213 yesterday\r\n"), time.Time{}},
+		"preliminary": {reply("MDTM", "150 wait\r\n213 20240229123456\r\n"), time.Date(2024, 2, 29, 12, 34, 56, 0, time.UTC)},
+	} {
+		for _, data := range []ftpx.DataMode{ftpx.DataPassive, ftpx.DataActive} {
+			s := (&ftptest.Server{}).Put("f", content)
+			tt.setup(s)
+			cfg := config(s.Start(t))
+			cfg.Data = data
+			c := dial(t, cfg)
+			in, err := c.Open(t.Context(), "f", ftpx.OpenOptions{AskTime: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(in)
+			if err := errors.Join(err, in.Close()); err != nil || !bytes.Equal(got, content) || !in.Time().Equal(tt.want) {
+				t.Errorf("%s: %d bytes of %v, %v", name, len(got), in.Time(), err)
+			}
+		}
+	}
+}
+
+// A firewall drops what follows a command before its reply: the next session
+// sends one command at a time.
+func TestOneCommandAtATime(t *testing.T) {
+	s := (&ftptest.Server{}).Put("f", content)
+	s.On("MDTM", func(c *ftptest.Session, arg string) {
+		if c.Pending() {
+			c.Send(213, "20240229123456")
+			c.Hang()
+			return
+		}
+		c.Default("MDTM", arg)
+	}).Start(t)
+	cfg := config(s)
+	cfg.ReplyTimeout = 200 * time.Millisecond
+	session := &ftpx.Session{Config: cfg, Retry: ftpx.Retry{Times: 1, Delay: time.Millisecond}}
+	defer session.Close()
+	dir := target(t)
+	err := session.Do(t.Context(), func(c *ftpx.Client, _ int) error {
+		_, err := c.Get(t.Context(), "f", dir, "f", ftpx.GetOptions{KeepTime: true})
+		return err
+	})
+	if err != nil || !session.Config.OneAtATime {
+		t.Fatalf("Get: %v, one at a time: %v", err, session.Config.OneAtATime)
+	}
+	holds(t, dir, "f", content)
+	if info, err := dir.Stat("f"); err != nil || info.ModTime().Year() != 2024 {
+		t.Errorf("Stat: %v, %v", info, err)
+	}
+}
+
+// While the caller itself reads the control connection, what the server says in
+// the meantime is found before the next command, or by the transfer it ends.
+func TestRepliesOutOfTurn(t *testing.T) {
+	s := (&ftptest.Server{}).Put("f", content)
+	s.On("NOOP", func(c *ftptest.Session, _ string) { c.Raw("200 fine\r\n421 going down\r\n") })
+	s.On("STAT", func(c *ftptest.Session, _ string) { c.Raw("211 fine\r\n226 and another\r\n") })
+	c := dial(t, config(s.Start(t)))
+	if r, err := c.Command(t.Context(), "STAT"); err != nil || r.Code != 211 {
+		t.Errorf("STAT = %v, %v", r, err)
+	}
+	if dir, err := c.Pwd(t.Context()); err != nil || dir != "/" {
+		t.Errorf("Pwd = %q, %v", dir, err)
+	}
+	if r, err := c.Command(t.Context(), "NOOP"); err != nil || r.Code != 200 {
+		t.Errorf("NOOP = %v, %v", r, err)
+	}
+	if _, err := c.Pwd(t.Context()); !refusedWith(421)(err) {
+		t.Errorf("Pwd: %v, want the 421", err)
+	}
+}

@@ -13,12 +13,14 @@ import (
 	"time"
 )
 
-// A control is a control connection. One goroutine reads it and hands on whole
-// replies, so that a wait can be given up without losing half a line, and a
-// transfer can watch for replies while it waits for its data connection.
+// A control is a control connection. In general one goroutine reads it and hands
+// on whole replies, so that a transfer can watch for replies while it waits for
+// data. Until a transfer takes long enough for that the caller reads by itself,
+// which spares the many switches between the two when files are small.
 type control struct {
 	conn    net.Conn
 	r       *bufio.Reader
+	peek    func() bool // reports bytes to read; nil where nobody can tell
 	replies chan Reply
 	queue   []Reply // read from replies, not yet asked for
 	failure error   // why reading ended; set before replies is closed
@@ -31,9 +33,20 @@ type control struct {
 	// failed, when not nil, is told of a failing reply as it arrives: the
 	// transfer under way will get no more data.
 	mu       sync.Mutex
+	reader   reader
+	watcher  *time.Timer // starts watch when a transfer takes long
 	failed   func()
 	failures int // failing replies that nobody has asked for yet
 }
+
+// A reader says who reads a control connection.
+type reader int
+
+const (
+	nobody reader = iota
+	caller        // receive, right now
+	loop          // the goroutine, from now on
+)
 
 func newControl(conn net.Conn, debug io.Writer, timeout time.Duration) *control {
 	return &control{
@@ -43,9 +56,34 @@ func newControl(conn net.Conn, debug io.Writer, timeout time.Duration) *control 
 	}
 }
 
-// startReading hands the connection to the reading goroutine, which ends when
-// the connection does.
-func (c *control) startReading() { go c.readLoop() }
+// watch hands the connection to the reading goroutine, which ends when the
+// connection does, unless the caller is waiting for a reply anyway.
+func (c *control) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reader == nobody {
+		c.reader = loop
+		_ = c.conn.SetReadDeadline(time.Time{}) // a closed connection ends the loop at once
+		go c.readLoop()
+	}
+}
+
+// takeTurn lets the caller read, unless the goroutine does.
+func (c *control) takeTurn() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reader == loop {
+		return false
+	}
+	c.reader = caller
+	return true
+}
+
+func (c *control) endTurn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reader = nobody
+}
 
 func (c *control) readLoop() {
 	defer close(c.replies)
@@ -77,12 +115,22 @@ func (c *control) countFailure(reply Reply, n int) {
 	}
 }
 
-// onFailure sets what to call when a failing reply arrives, or has arrived.
+// onFailure sets what to call when a failing reply arrives, or has arrived. It
+// costs nothing while no transfer takes longer than a tick.
 func (c *control) onFailure(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = f
-	if f != nil && c.failures > 0 {
+	if f == nil {
+		if c.watcher != nil {
+			c.watcher.Stop()
+		}
+		return
+	}
+	if c.reader != loop {
+		c.watcher = time.AfterFunc(tick, c.watch)
+	}
+	if c.failures > 0 {
 		f()
 	}
 }
@@ -108,6 +156,21 @@ func controlFailure(err error) error {
 // stale takes the replies that came unasked, such as a 426 behind a 226 or the
 // 421 of a server that is going, and returns the failing one.
 func (c *control) stale() (Reply, bool) {
+	for c.takeTurn() {
+		var reply Reply
+		var err error
+		came := c.r.Buffered() > 0 || c.peek()
+		if came {
+			reply, err = c.receiveDirect(context.Background(), "the rest of a reply", abortTimeout)
+		}
+		c.endTurn()
+		if !came || err != nil { // the next command finds out what is wrong
+			return Reply{}, false
+		}
+		if reply.failed() {
+			return reply, true
+		}
+	}
 	for {
 		select {
 		case reply, ok := <-c.replies:
@@ -124,16 +187,18 @@ func (c *control) stale() (Reply, bool) {
 	}
 }
 
-// send writes one command.
-func (c *control) send(line string) error {
-	if strings.ContainsAny(line, "\r\n\x00") {
-		return fmt.Errorf("%w: line break or NUL in command %.80q", ErrUnsafeName, line)
+// send writes commands, all at once.
+func (c *control) send(lines ...string) error {
+	for _, line := range lines {
+		if strings.ContainsAny(line, "\r\n\x00") {
+			return fmt.Errorf("%w: line break or NUL in command %.80q", ErrUnsafeName, line)
+		}
+		c.log("> ", maskSecret(line))
 	}
-	c.log("> ", maskSecret(line))
 	if err := c.conn.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return controlFailure(err)
 	}
-	if _, err := io.WriteString(c.conn, line+"\r\n"); err != nil {
+	if _, err := io.WriteString(c.conn, strings.Join(lines, "\r\n")+"\r\n"); err != nil {
 		// The reader knows the reason better when the server closed first.
 		return controlFailure(err)
 	}
@@ -152,6 +217,10 @@ func (c *control) receiveWithin(ctx context.Context, op string, d time.Duration)
 		c.queue = c.queue[1:]
 		c.countFailure(reply, -1)
 		return reply, nil
+	}
+	if c.takeTurn() {
+		defer c.endTurn()
+		return c.receiveDirect(ctx, "the reply to "+op, d)
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -182,23 +251,22 @@ func (c *control) unread(reply Reply) {
 	c.countFailure(reply, 1)
 }
 
-// receiveDirect reads a reply without the goroutine, before it is started.
-func (c *control) receiveDirect(ctx context.Context, op string) (Reply, error) {
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
+// receiveDirect reads a reply without the goroutine.
+func (c *control) receiveDirect(ctx context.Context, op string, d time.Duration) (Reply, error) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(d)); err != nil {
 		return Reply{}, controlFailure(err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
 	reply, err := readReply(c.r, c.logReceived)
 	switch {
-	case ctx.Err() != nil:
+	case !stop(), ctx.Err() != nil:
 		return Reply{}, contextError(ctx)
 	case isTimeout(err):
 		return Reply{}, &TimeoutError{Op: op}
 	case err != nil:
 		return Reply{}, controlFailure(err)
 	}
-	return reply, c.conn.SetReadDeadline(time.Time{})
+	return reply, nil
 }
 
 // startTLS shakes hands on the control connection.

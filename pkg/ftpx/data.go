@@ -253,6 +253,7 @@ func (d *dataConn) accept(ctx context.Context) error {
 
 func (d *dataConn) awaitAccept(within, ctx context.Context, accepted <-chan error) error {
 	ctl := d.client.ctl
+	ctl.watch()
 	replies := ctl.replies
 	if len(ctl.queue) > 0 {
 		replies = nil // the final reply is here already

@@ -112,6 +112,9 @@ type Config struct {
 	// NoEPSV goes straight to PASV and PORT. NoMLSD lists with LIST only.
 	// RawNames does not ask for UTF-8 names.
 	NoEPSV, NoMLSD, RawNames bool
+	// OneAtATime waits for each reply before the next command, as some firewalls
+	// demand. Otherwise a question may go out with the command behind it.
+	OneAtATime bool
 	// Location is the zone of the times in a LIST. Nil means UTC.
 	Location *time.Location
 

@@ -178,6 +178,7 @@ func ignoreAborted(err error) error {
 func (g *getter) openStream(offset int64) (err error) {
 	g.stream, err = g.c.Open(g.ctx, g.remote, OpenOptions{
 		Mode: g.opt.Mode, EOL: g.opt.EOL, Offset: offset, Size: max(g.sizeHint(), 0), Rate: g.opt.Rate, Progress: g.progress(offset),
+		AskTime: g.opt.KeepTime && !g.knowsTime(),
 	})
 	return err
 }
@@ -363,9 +364,12 @@ func (g *getter) publish() error {
 
 func (g *getter) setTime() error {
 	t := g.expectedTime
-	if t.IsZero() || g.opt.Entry != nil && !g.opt.Entry.Exact && t.Equal(g.opt.Entry.Time) {
-		asked, err := g.c.ModTime(g.ctx, g.remote)
-		if err == nil {
+	if !g.knowsTime() {
+		asked := g.stream.Time()
+		if asked.IsZero() && g.stream.time == nil {
+			asked, _ = g.c.ModTime(g.ctx, g.remote) // zero without MDTM
+		}
+		if !asked.IsZero() {
 			t = asked
 		}
 	}
@@ -374,6 +378,11 @@ func (g *getter) setTime() error {
 	}
 	g.result.Time = t
 	return localError("set time", g.dir.Chtimes(g.part, t, t))
+}
+
+// knowsTime reports whether the time is known to the second.
+func (g *getter) knowsTime() bool {
+	return !g.expectedTime.IsZero() && (g.opt.Entry == nil || g.opt.Entry.Exact || !g.expectedTime.Equal(g.opt.Entry.Time))
 }
 
 func (g *getter) hasPart() bool {

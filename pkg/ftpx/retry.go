@@ -33,6 +33,9 @@ func (s *Session) Client(ctx context.Context) (*Client, error) {
 	if s.client != nil && s.client.Err() == nil {
 		return s.client, nil
 	}
+	if s.client != nil && s.client.unanswered {
+		s.Config.OneAtATime = true
+	}
 	if s.client != nil && s.client.fellBack {
 		s.Config.Data = DataAuto
 		if s.client.active {

@@ -51,6 +51,9 @@ type OpenOptions struct {
 	// ask the server, negative not to compare.
 	Size int64
 
+	// AskTime asks for the time of the last change as well, see [Stream.Time].
+	AskTime bool
+
 	// Rate limits the bytes per second. Zero means no limit.
 	Rate int64
 	// Progress is told the bytes moved so far, from the goroutine that moves
@@ -73,8 +76,9 @@ type Stream struct {
 	stopWatch func() bool
 	text      io.Reader
 	toWire    *textEncoder
-	moved     int64 // bytes on the wire
-	want      int64 // size of the whole file, negative when not known
+	moved     int64     // bytes on the wire
+	want      int64     // size of the whole file, negative when not known
+	time      *question // nil when not asked
 	meter     meter
 	ioErr     error
 	closed    bool
@@ -106,10 +110,13 @@ func (c *Client) Open(ctx context.Context, file string, opt OpenOptions) (*Strea
 	if err := opt.check(file); err != nil {
 		return nil, err
 	}
+	s := &Stream{c: c, ctx: ctx, opt: opt, file: file, want: -1}
+	if opt.AskTime {
+		s.time = c.askAhead("MDTM " + file)
+	}
 	if err := c.chooseType(opt.Mode); err != nil {
 		return nil, err
 	}
-	s := &Stream{c: c, ctx: ctx, opt: opt, file: file, want: -1}
 	if err := s.learnSize(); err != nil {
 		return nil, err
 	}
@@ -252,6 +259,19 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // Size returns the size of the remote file, negative when the server has not
 // told it (yet).
 func (s *Stream) Size() int64 { return s.want }
+
+// Time returns when the file had changed last before it was opened, zero when
+// that was not asked for or the server does not tell.
+func (s *Stream) Time() time.Time {
+	if s.time == nil || !s.time.reply.completed() {
+		return time.Time{}
+	}
+	t, err := parseTimeVal(s.time.reply.Message())
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
 
 // NetConn returns the data connection below TLS. Reading or writing it directly
 // goes past the count of bytes that Close relies on.
