@@ -69,6 +69,10 @@ func flagWords(name string) []string {
 		return []string{"json", "json:2", "json:events.jsonl"}
 	case "class":
 		return []string{"IN", "CH", "HS"}
+	case "tsig":
+		return []string{"hmac-sha256:", "hmac-sha224:", "hmac-sha384:", "hmac-sha512:", "hmac-sha1:"}
+	case "checksum":
+		return []string{"sha256:", "sha512:", "sha1:", "md5:", "crc32:"}
 	case "alpn":
 		return []string{"h2", "http/1.1", "h3", "dot", "doq", "imap", "pop3", "ftp", "acme-tls/1"}
 	case "proxy":
@@ -80,7 +84,7 @@ func flagWords(name string) []string {
 }
 
 // completeList offers words, and in a list that is separated by commas words
-// for its last element.
+// for its last element. What ends in a colon or a slash goes on.
 func completeList(f *pflag.Flag, words func() []string) cobra.CompletionFunc {
 	_, isList := f.Value.(pflag.SliceValue)
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -90,6 +94,10 @@ func completeList(f *pflag.Flag, words func() []string) cobra.CompletionFunc {
 			for j := range offered {
 				offered[j] = typed[:i+1] + offered[j]
 			}
+		}
+		goesOn := func(word string) bool { return strings.HasSuffix(word, ":") || strings.HasSuffix(word, "/") }
+		if slices.ContainsFunc(offered, goesOn) {
+			return offered, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 		}
 		return offered, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -111,6 +119,17 @@ func completeCiphers(_ *cobra.Command, _ []string, typed string) ([]string, cobr
 		words[i] = head + words[i]
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeAddress says how an address is written: there are too many to offer.
+func completeAddress(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	switch {
+	case len(args) > 0 && strings.Contains(c.Use, "COMMAND"):
+		return nil, cobra.ShellCompDirectiveDefault // its files
+	case len(args) > 0 || typed != "":
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return cobra.AppendActiveHelp(nil, "HOST:PORT, HOST PORT, [IPV6]:PORT or unix:/PATH; see: brio help addresses"), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeProfiles offers the profiles of the configuration file.

@@ -55,8 +55,9 @@ and a COMMAND after -- is run when all accept.`,
   brio connect --count 3 --interval 100ms example.com:443
   brio connect --expect '^SSH-2' --max-bytes 1k localhost:22
   brio connect --no-stdin --hexdump - localhost:22`,
-		Args: wantArgs(1, -1, "an address to connect to"),
-		RunE: e.runBriefly(func(ctx context.Context, args []string) error { return runConnect(ctx, e, &o, args) }),
+		Args:              wantArgs(1, -1, "an address to connect to"),
+		ValidArgsFunction: completeAddress,
+		RunE:              e.runBriefly(func(ctx context.Context, args []string) error { return runConnect(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.probe, "probe", "z", false, "only try to connect, and tell whether that works")

@@ -24,8 +24,9 @@ ADDR the first socket of systemd's socket activation is used.`,
   brio dgram echo --port-file port 127.0.0.1:0
   brio dgram echo --events json unix:echo.sock
   brio dgram echo --count 1 [::1]:7777`,
-		Args: wantArgs(0, 2, "one address to receive for"),
-		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramEcho(ctx, e, &o, args) }),
+		Args:              wantArgs(0, 2, "one address to receive for"),
+		ValidArgsFunction: completeAddress,
+		RunE:              e.run(func(ctx context.Context, args []string) error { return runDgramEcho(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.IntVarP(&o.count, "count", "c", 0, "end after `N` datagrams")

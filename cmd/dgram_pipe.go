@@ -36,8 +36,9 @@ Datagrams have no end: after stdin has ended it goes on receiving until
   brio dgram pipe --listen :5000
   printf 'a\nb\n' | brio dgram pipe --framing lines --after-stdin-eof 1s localhost:9000
   echo question | brio dgram pipe --count 1 localhost:9000`,
-		Args: wantArgs(0, 2, "one address"),
-		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramPipe(ctx, e, &o, args) }),
+		Args:              wantArgs(0, 2, "one address"),
+		ValidArgsFunction: completeAddress,
+		RunE:              e.run(func(ctx context.Context, args []string) error { return runDgramPipe(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.listening, "listen", "l", false, "wait at ADDR, and talk with the first that sends")

@@ -42,8 +42,9 @@ were cut, or lost because the system's buffer was full, are reported on stderr.`
   brio dgram recv --json --port-file port 127.0.0.1:0
   brio dgram recv --join 239.1.2.3%lo :5000
   brio dgram recv --print lines unix:log.sock`,
-		Args: wantArgs(0, 2, "one address to receive for"),
-		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramRecv(ctx, e, &o, args) }),
+		Args:              wantArgs(0, 2, "one address to receive for"),
+		ValidArgsFunction: completeAddress,
+		RunE:              e.run(func(ctx context.Context, args []string) error { return runDgramRecv(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.IntVarP(&o.count, "count", "c", 0, "end after `N` datagrams")

@@ -44,8 +44,9 @@ that time the status is 5, and when the peer's system refuses it is 4.`,
   printf 'a\nb\n' | brio dgram send --framing lines localhost:9000 127.0.0.1:9000
   brio dgram send --broadcast --data hello 192.0.2.255:9999
   brio dgram send --data-encoding hex --data 0a0b0c --wait 2s --json localhost:9000`,
-		Args: wantArgs(1, -1, "addresses to send to"),
-		RunE: e.run(func(ctx context.Context, args []string) error { return runDgramSend(ctx, e, &o, args) }),
+		Args:              wantArgs(1, -1, "addresses to send to"),
+		ValidArgsFunction: completeAddress,
+		RunE:              e.run(func(ctx context.Context, args []string) error { return runDgramSend(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		o.input.add(f)

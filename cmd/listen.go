@@ -84,7 +84,7 @@ systemd's socket activation is used. Port 0 picks a free one: see --port-file.`,
 	})
 	o.addAddress(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runListen(ctx, e, &o, args) })
-	c.ValidArgsFunction = cobra.NoFileCompletions
+	c.ValidArgsFunction = completeAddress
 	return exits(pipesData(c),
 		statusLine{statusRefused, "--forward: connection refused"},
 		statusLine{statusTimeout, "time-out: accepting, idle, reading, writing, or the whole run"},

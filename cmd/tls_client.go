@@ -50,8 +50,9 @@ sent. Every fault has OpenSSL's number; --allow puts up with some of them.`,
   brio tls-client --scan example.com
   brio tls-client --method tlsv1.2 --ciphers ECDHE+AESGCM example.com:443
   brio tls-client --reconnect 20 example.com`,
-		Args: wantArgs(1, 2, "one address"),
-		RunE: e.run(func(ctx context.Context, args []string) error { return runTLSClient(ctx, e, &o, args) }),
+		Args:              wantArgs(1, 2, "one address"),
+		ValidArgsFunction: completeAddress,
+		RunE:              e.run(func(ctx context.Context, args []string) error { return runTLSClient(ctx, e, &o, args) }),
 	}
 	flagGroup(c, groupCommon, func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.probe, "probe", "z", false, "shake hands, show what was seen, and end")

@@ -73,7 +73,7 @@ makes a chain, or behaves, in a way that a client must not put up with.`,
 	})
 	o.addAddress(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runTLSServer(ctx, e, &o, args) })
-	c.ValidArgsFunction = cobra.NoFileCompletions
+	c.ValidArgsFunction = completeAddress
 	return exits(pipesData(c),
 		statusLine{statusRefused, "--forward: connection refused"},
 		statusLine{statusBroken, "connection broken, or ended without close_notify"},

@@ -19,6 +19,12 @@ func newHelpCmd(e *env) *cobra.Command {
   brio help json version
   brio help environment`,
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 && args[0] == "json" {
+				return commandNames(c.Root()), cobra.ShellCompDirectiveNoFileComp
+			}
+			if group, _, err := c.Root().Find(args); len(args) > 0 && err == nil && group != c.Root() {
+				return commandNames(group), cobra.ShellCompDirectiveNoFileComp
+			}
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}

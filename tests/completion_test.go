@@ -187,6 +187,11 @@ func TestCompletionsOfFish(t *testing.T) {
 		"brio cert-info --ca-file LICEN":               "LICENSE",
 		"brio connect --device l":                      "lo",
 		"brio --profile c":                             "corp",
+		"brio dns-query --tsig hmac-sha2":              "hmac-sha256:",
+		"brio ftp-get --checksum sha":                  "sha256:",
+		"brio connect --proxy socks5h":                 "socks5h://",
+		"brio help json tls-c":                         "tls-client",
+		"brio help dgram se":                           "send",
 	} {
 		home := t.TempDir()
 		config := filepath.Join(home, ".config", "brio", "config.yaml")
