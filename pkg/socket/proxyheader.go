@@ -127,6 +127,9 @@ func parseTextHeader(line string) (ProxyHeader, error) {
 
 func parseAddrPort(addr, port string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddr(addr)
+	if err == nil && a.Zone() != "" {
+		err = fmt.Errorf("%s has a zone, which means nothing here", addr)
+	}
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
