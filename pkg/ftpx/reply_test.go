@@ -106,9 +106,7 @@ func FuzzReply(f *testing.F) {
 func FuzzText(f *testing.F) {
 	f.Add([]byte("a\r\nb\rc\n\r\r\n"), 3)
 	f.Fuzz(func(t *testing.T, data []byte, step int) {
-		if step <= 0 {
-			step = 1
-		}
+		step, data = max(step, 1), data[:min(len(data), 2000)] // longer ones find nothing more
 		// What a decoder of pieces gives is what one of the whole gives.
 		whole := (&textDecoder{}).decode(data, true)
 		want := strings.ReplaceAll(string(data), "\r\n", "\n")

@@ -275,6 +275,7 @@ func FuzzChunkReader(f *testing.F) {
 func FuzzChunkRoundTrip(f *testing.F) {
 	f.Add([]byte("hello"), uint16(3), uint16(2), true)
 	f.Fuzz(func(t *testing.T, data []byte, size, step uint16, coalesce bool) {
+		data = data[:min(len(data), 2000)] // longer ones find nothing more
 		var w bytes.Buffer
 		c := socket.NewChunkWriter(&w, socket.ChunkConfig{Size: int(size), Coalesce: coalesce})
 		for rest := data; len(rest) > 0; {
