@@ -187,7 +187,7 @@ func (o *connectOptions) checkMode(e *env) error {
 	case o.wait > 0:
 		mode = "--wait"
 	default:
-		return o.oob.check(&o.pipe)
+		return o.oob.check(&o.pipe, &o.options)
 	}
 	err := refusePipeFlags(e, mode, []string{"no-stdin"})
 	if err != nil && mode == "--wait" {

@@ -223,7 +223,7 @@ func (o *optionFlags) add(f *pflag.FlagSet) {
 	durationOption(f, &o.o.KeepAliveInterval, "keepalive-interval", "probe again every `DURATION`")
 	intOption(f, &o.o.KeepAliveCount, "keepalive-count", "give up after `N` probes")
 	boolOption(f, &o.o.NoDelay, "nodelay", "send small segments at once (on unless set to false)")
-	boolOption(f, &o.o.OOBInline, "oob-inline", "deliver out-of-band bytes among the others; without, they are dropped, and -v and --events tell of them")
+	boolOption(f, &o.o.OOBInline, "oob-inline", "deliver out-of-band bytes among the others (pipes and relays do, unless set to false)")
 	durationOption(f, &o.o.Linger, "linger", "wait `DURATION` at close for unsent data (0s: discard and reset)")
 	sizeOption(f, &o.o.ReceiveBuffer, "receive-buffer", "`SIZE` of the receive buffer")
 	sizeOption(f, &o.o.SendBuffer, "send-buffer", "`SIZE` of the send buffer")

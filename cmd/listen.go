@@ -189,7 +189,7 @@ func (o *listenOptions) check() error {
 	if strings.Contains(o.pipe.output, "{") {
 		o.outputs, o.pipe.output = o.pipe.output, os.DevNull
 	}
-	return o.oob.check(&o.pipe)
+	return o.oob.check(&o.pipe, &o.options)
 }
 
 // listen makes the listener, and returns the place as the user named it.

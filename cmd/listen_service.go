@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,6 +54,9 @@ func (o *listenOptions) checkService(e *env) error {
 	}
 	if service == "" {
 		return nil
+	}
+	if in := o.options.o.OOBInline; in != nil && !*in && slices.Contains([]string{"forward", "echo", "broker"}, service) {
+		return usagef("--oob-inline=false has no effect with --%s: it passes everything on", service)
 	}
 	return refusePipeFlags(e, "--"+service, append(serviceFlags(service), "no-stdin", "recv-only"))
 }

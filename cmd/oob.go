@@ -5,7 +5,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,6 +17,7 @@ type oobFlags struct {
 	text  string
 	after int64
 	value byte
+	apart bool // bytes received are not among the data
 }
 
 // add defines the flags of o.
@@ -29,7 +29,8 @@ func (o *oobFlags) add(c *cobra.Command) {
 }
 
 // check reads the byte.
-func (o *oobFlags) check(p *pipeFlags) error {
+func (o *oobFlags) check(p *pipeFlags, options *optionFlags) error {
+	o.apart = options.o.OOBInline != nil && !*options.o.OOBInline
 	switch {
 	case o.text == "" && o.after > 0:
 		return usagef("--oob-after needs --oob BYTE")
@@ -109,21 +110,15 @@ type oobEvent struct {
 	Inline bool  `json:"inline"` // it stands among the data
 }
 
-// onOOB tells of an out-of-band byte on connection id, and once that it is not
-// among the data. It is nil when nobody wants to know: to watch for what hardly
-// ever comes would take a descriptor and a thread of every connection.
+// onOOB tells of out-of-band bytes on connection id. It is nil when nobody wants
+// to know: to watch for what hardly ever comes may take a descriptor and a
+// thread of every connection.
 func (v *conversation) onOOB(id int64) func(b byte, inline bool) {
 	if !v.events.on() && v.e.verbose == 0 {
 		return nil
 	}
-	var once sync.Once
 	return func(b byte, inline bool) {
 		v.events.send("oob", oobEvent{id, b, inline})
-		if inline {
-			return
-		}
-		once.Do(func() {
-			v.e.note("a byte came out of band (0x%02x) and is not among the data; --oob-inline puts such bytes there", b)
-		})
+		v.e.verbosef("the byte 0x%02x came out of band", b)
 	}
 }

@@ -247,7 +247,7 @@ func (v *conversation) run(parent context.Context, conn net.Conn, target string,
 		found = socket.NewExpect(v.re, func([]byte) { cancel(errMatched) })
 	}
 	cfg.Encode, cfg.Decode, cfg.Filter = v.encoder(ctx, conn), v.decoder(id, &res), v.filter(ctx, found)
-	cfg.Events.OOB = v.onOOB(id)
+	cfg.Events.OOB, cfg.OOBApart = v.onOOB(id), v.oob != nil && v.oob.apart
 	if v.oob.given() && !v.oobLater() {
 		if err := v.oob.send(conn); err != nil {
 			return res, at(target, err)

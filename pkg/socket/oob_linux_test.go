@@ -117,9 +117,6 @@ func TestPipeTellsOfOutOfBand(t *testing.T) {
 		for _, atOnce := range []bool{false, true} {
 			for _, to := range []string{"file", "copy"} {
 				c, s := pair(t, "tcp")
-				if err := socket.SetOptions(s, socket.Options{OOBInline: new(inline)}); err != nil {
-					t.Fatal(err)
-				}
 				if atOnce {
 					sendAround(t, c, true)
 				} else {
@@ -127,7 +124,7 @@ func TestPipeTellsOfOutOfBand(t *testing.T) {
 				}
 				out := must(os.Create(filepath.Join(t.TempDir(), "out")))
 				told := make(chan byte, 2)
-				cfg := socket.PipeConfig{Output: out, Copy: to == "copy", Events: socket.PipeEvents{OOB: func(b byte, in bool) {
+				cfg := socket.PipeConfig{Output: out, Copy: to == "copy", OOBApart: !inline, Events: socket.PipeEvents{OOB: func(b byte, in bool) {
 					if in != inline {
 						t.Errorf("told of %q as inline %v", b, in)
 					}
@@ -167,7 +164,7 @@ func TestPipeTellsOfOutOfBandAtOnce(t *testing.T) {
 	told := make(chan byte, 1)
 	done := make(chan error, 1)
 	go func() {
-		_, err := socket.Pipe(ctx, s.NetConn(), socket.PipeConfig{Output: w, Events: socket.PipeEvents{OOB: func(b byte, _ bool) { told <- b }}})
+		_, err := socket.Pipe(ctx, s.NetConn(), socket.PipeConfig{Output: w, OOBApart: true, Events: socket.PipeEvents{OOB: func(b byte, _ bool) { told <- b }}})
 		done <- err
 	}()
 	for _, b := range []byte("!?") {

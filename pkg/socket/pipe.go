@@ -86,6 +86,11 @@ type PipeConfig struct {
 	Decode func(conn io.Reader) io.Reader
 	Filter func(output io.Writer) io.Writer
 
+	// OOBApart leaves the out-of-band bytes of a TCP connection to
+	// [PipeEvents.OOB]. By default they come among the others, as RFC 6093
+	// advises: nothing is lost.
+	OOBApart bool
+
 	// Events are called as the conversation goes on.
 	Events PipeEvents
 }
@@ -97,8 +102,8 @@ type PipeEvents struct {
 	HalfClose func()                // our half has been closed
 	PeerEnd   func(inputEnded bool) // the peer has ended; Output gets no more bytes
 
-	// OOB tells of an out-of-band byte of a TCP connection (Linux). Unless it is
-	// inline, because of [Options.OOBInline], Output does not get it.
+	// OOB tells of an out-of-band byte of a TCP connection (Linux), and whether
+	// it is inline: in Output as well.
 	OOB func(b byte, inline bool)
 }
 
@@ -160,6 +165,9 @@ func newPipe(conn net.Conn, cfg PipeConfig) *pipe {
 func (p *pipe) run(parent context.Context) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
+	if !p.cfg.OOBApart {
+		keepOOB(p.conn)
+	}
 	p.sending = p.startSending(ctx, cancel)
 	p.receiving = p.startReceiving(ctx, cancel)
 	defer watchIdle(cancel, p.cfg.Idle, p.send, p.receive)()
