@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/miekg/dns"
 	"github.com/spf13/pflag"
@@ -50,7 +49,7 @@ func (o *dnsOptions) askTransfer(ctx context.Context, e *env, r *dnsq.Resolver, 
 	)
 	for _, srv := range r.Servers() {
 		w := bufio.NewWriterSize(e.out, 64<<10)
-		res, err = dnsq.Transfer(ctx, srv, q.name, cfg, func(rr dns.RR, change string) error { return e.writeTransferRecord(w, rr, change) })
+		res, err = dnsq.Transfer(ctx, srv, q.name, cfg, func(rec *dnsq.TransferRecord) error { return e.writeTransferRecord(w, rec) })
 		if ferr := w.Flush(); err == nil {
 			err = ferr
 		}
@@ -66,12 +65,12 @@ func (o *dnsOptions) askTransfer(ctx context.Context, e *env, r *dnsq.Resolver, 
 
 // writeTransferRecord prints a record as a line of a zone file, or of JSON. The
 // changes of an incremental transfer begin with - or +.
-func (e *env) writeTransferRecord(w io.Writer, raw dns.RR, change string) error {
+func (e *env) writeTransferRecord(w *bufio.Writer, r *dnsq.TransferRecord) error {
 	if e.format == "json" {
 		if e.get != "" || e.writeOut != "" {
 			return nil // a field of the summary is asked for
 		}
-		line, err := marshalLine(dnsTransferRecord{change, dnsq.NewRR(raw)})
+		line, err := marshalLine(dnsTransferRecord{r.Change, dnsq.NewRR(r.RR())})
 		if err == nil {
 			_, err = w.Write(append(line, '\n'))
 		}
@@ -80,18 +79,13 @@ func (e *env) writeTransferRecord(w io.Writer, raw dns.RR, change string) error 
 	if e.format == "sh" {
 		return nil
 	}
-	// Not through dnsq.NewRR, which takes the data apart: a zone has millions of records.
-	fields := strings.SplitN(raw.String(), "\t", 5)
-	for i := range fields {
-		fields[i] = safe(fields[i])
-	}
-	sign := ""
-	switch change {
+	line := w.AvailableBuffer()
+	switch r.Change {
 	case dnsq.ChangeDelete:
-		sign = "- "
+		line = append(line, "- "...)
 	case dnsq.ChangeAdd:
-		sign = "+ "
+		line = append(line, "+ "...)
 	}
-	_, err := io.WriteString(w, sign+strings.Join(fields, "\t")+"\n")
+	_, err := w.Write(append(r.AppendText(line), '\n'))
 	return err
 }

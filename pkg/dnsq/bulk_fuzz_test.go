@@ -150,7 +150,16 @@ func FuzzTransfer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, incremental bool) {
 		x := &transfer{ctx: context.Background(), out: &TransferResult{Zone: "example."}, zone: "example.",
 			cfg:  TransferConfig{Client: new(Client), Incremental: incremental, Serial: 1, MaxRecords: 1000},
-			each: func(dns.RR, string) error { return nil }}
+			apex: appendWireName(nil, "example.")}
+		x.each = func(r *TransferRecord) error {
+			got := string(r.AppendText(nil))
+			if rr, _, err := dns.UnpackRR(r.msg, r.wire.owner); err != nil {
+				t.Errorf("%q: the DNS library says %v", got, err)
+			} else if want := NewRR(rr).String(); got != want {
+				t.Errorf("%q; want %q", got, want)
+			}
+			return nil
+		}
 		if err := x.pack(); err != nil {
 			t.Fatal(err)
 		}

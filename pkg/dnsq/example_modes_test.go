@@ -121,8 +121,8 @@ func ExampleTransfer() {
 	srv, stop := exampleServer()
 	defer stop()
 
-	r, err := dnsq.Transfer(context.Background(), srv, "example", dnsq.TransferConfig{}, func(rr dns.RR, _ string) error {
-		fmt.Println(rr)
+	r, err := dnsq.Transfer(context.Background(), srv, "example", dnsq.TransferConfig{}, func(rr *dnsq.TransferRecord) error {
+		fmt.Printf("%s\n", rr.AppendText(nil))
 		return nil
 	})
 	fmt.Println(r.Complete, err != nil) // nobody listens for TCP there

@@ -1,6 +1,7 @@
 package dnsq
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -43,7 +44,9 @@ func NewRRs(rrs []dns.RR) []RR {
 func (r RR) Raw() dns.RR { return r.rr }
 
 // String is the record as a line of a zone file, fields separated by tabs.
-func (r RR) String() string { return escapeLine(r.rr.String()) }
+func (r RR) String() string {
+	return escapeText(r.Name) + "\t" + strconv.FormatUint(uint64(r.TTL), 10) + "\t" + r.Class + "\t" + r.Type + "\t" + r.Data
+}
 
 // dataText is the data of rr in presentation form.
 func dataText(rr dns.RR) string {
@@ -57,13 +60,4 @@ func dataText(rr dns.RR) string {
 		s = s[i+1:]
 	}
 	return escapeText(s)
-}
-
-// escapeLine is escapeText for a line with tabs between its fields.
-func escapeLine(s string) string {
-	parts := strings.Split(s, "\t")
-	for i := range parts {
-		parts[i] = escapeText(parts[i])
-	}
-	return strings.Join(parts, "\t")
 }

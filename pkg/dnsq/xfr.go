@@ -3,6 +3,7 @@ package dnsq
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -63,15 +64,14 @@ type TransferResult struct {
 }
 
 // Transfer asks server for a zone, over TCP or TLS (RFC 5936, RFC 9103), and
-// gives each record to each as it arrives; change is empty but in incremental
-// transfers. Of the SOA record that frames a full transfer the first is given,
+// gives each record to each as it arrives. Of the SOA record that frames a full transfer the first is given,
 // the last not.
 //
 // A nil error means that the transfer is complete: begun and ended by the same
 // SOA record, all messages in order. All other ends are errors. They wrap
 // [ErrIncomplete] once a record was given, [ErrServerFailure] when the server
 // refuses, [ErrInvalidReply], or the cause. The result is never nil.
-func Transfer(ctx context.Context, server Server, zone string, cfg TransferConfig, each func(rr dns.RR, change string) error) (*TransferResult, error) {
+func Transfer(ctx context.Context, server Server, zone string, cfg TransferConfig, each func(*TransferRecord) error) (*TransferResult, error) {
 	out := &TransferResult{Zone: zone, Server: server}
 	zone, err := AbsoluteName(zone)
 	if err != nil {
@@ -88,6 +88,7 @@ func Transfer(ctx context.Context, server Server, zone string, cfg TransferConfi
 		cfg.MaxRecords = 200e6
 	}
 	x := &transfer{ctx: ctx, cfg: cfg, out: out, each: each, zone: dns.CanonicalName(zone)}
+	x.apex = appendWireName(nil, x.zone)
 	start := time.Now()
 	err = x.run(server)
 	out.ElapsedMS = milliseconds(time.Since(start))
@@ -104,11 +105,14 @@ type transfer struct {
 	ctx    context.Context
 	cfg    TransferConfig
 	out    *TransferResult
-	each   func(dns.RR, string) error
+	each   func(*TransferRecord) error
 	zone   string
+	apex   []byte // the zone as wireName makes names
 	query  *question
 	verify *tsigStream // nil without TSIG
 	state  transferState
+
+	current TransferRecord
 }
 
 // stopError is an error of the caller's function.
@@ -219,56 +223,54 @@ func (x *transfer) receive(conn net.Conn) error {
 
 // message takes up one message.
 func (x *transfer) message(b []byte) error {
-	m, err := x.parse(b)
-	if err != nil {
+	if err := x.check(b); err != nil {
 		return err
 	}
 	x.out.Messages++
 	x.out.Bytes += int64(len(b))
-	if len(m.Answer) == 0 {
+	count := int(binary.BigEndian.Uint16(b[6:]))
+	if count == 0 {
 		// RFC 5936 section 2.2 has at least one record in each message: without
 		// this an endless row of empty ones would never end.
 		return fmt.Errorf("%w: a message without records", ErrInvalidReply)
 	}
-	for _, rr := range m.Answer {
+	return transferAnswers(b, func(rr wireRR) error {
 		if x.state.done {
 			return fmt.Errorf("%w: records after the end of the zone", ErrInvalidReply)
 		}
-		if err := x.record(rr, len(m.Answer)); err != nil {
+		if err := x.current.set(b, rr); err != nil {
 			return err
 		}
-	}
-	return nil
+		return x.record(&x.current, count)
+	})
 }
 
-// parse checks and parses a message. Only the first must repeat the question
-// (RFC 5936 section 2.2.1).
-func (x *transfer) parse(b []byte) (*dns.Msg, error) {
+// check checks a message. Only the first must repeat the question (RFC 5936
+// section 2.2.1).
+func (x *transfer) check(b []byte) error {
 	if len(b) < headerSize {
-		return nil, &InvalidReplyError{1, errShort.Error()}
+		return &InvalidReplyError{1, errShort.Error()}
 	}
 	if err := x.query.checkHeader(b); err != nil {
-		return nil, &InvalidReplyError{1, err.Error()}
+		return &InvalidReplyError{1, err.Error()}
 	}
 	if hasQuestion := b[4]|b[5] != 0; x.out.Messages == 0 || hasQuestion {
 		if err := x.query.checkQuestion(b); err != nil {
-			return nil, &InvalidReplyError{1, err.Error()}
+			return &InvalidReplyError{1, err.Error()}
 		}
 	}
 	if x.verify != nil {
 		if err := x.verify.message(b); err != nil {
-			return nil, &InvalidReplyError{1, err.Error()}
+			return &InvalidReplyError{1, err.Error()}
 		}
 	}
-	m := new(dns.Msg)
-	if err := m.Unpack(b); err != nil {
-		return nil, &InvalidReplyError{1, err.Error()}
+	switch rcode := int(b[3] & 0xf); {
+	case !wireWellFormed(b):
+		return &InvalidReplyError{1, "malformed message"}
+	case rcode != dns.RcodeSuccess:
+		return &ReplyError{Name: x.zone, Type: TypeName(x.query.msg.Question[0].Qtype), Rcode: RcodeName(rcode)}
+	case b[2]&flagTC != 0:
+		return &InvalidReplyError{1, "truncated"}
 	}
-	switch {
-	case m.Rcode != dns.RcodeSuccess:
-		return nil, &ReplyError{Name: x.zone, Type: TypeName(x.query.msg.Question[0].Qtype), Rcode: RcodeName(m.Rcode)}
-	case m.Truncated:
-		return nil, &InvalidReplyError{1, "truncated"}
-	}
-	return m, nil
+	return nil
 }

@@ -68,7 +68,8 @@ func transfer(t *testing.T, srv dnsq.Server, cfg dnsq.TransferConfig) (string, *
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var got []string
-	r, err := dnsq.Transfer(ctx, srv, "example", cfg, func(rr dns.RR, change string) error {
+	r, err := dnsq.Transfer(ctx, srv, "example", cfg, func(rec *dnsq.TransferRecord) error {
+		rr, change := rec.RR(), rec.Change
 		f := strings.Fields(rr.String())
 		got = append(got, strings.TrimSpace(change+" "+f[0]+" "+f[3]+" "+f[len(f)-1]))
 		return nil
@@ -174,19 +175,19 @@ func TestTransferEndless(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	r, err := dnsq.Transfer(ctx, srv, "example", dnsq.TransferConfig{}, func(dns.RR, string) error { return nil })
+	r, err := dnsq.Transfer(ctx, srv, "example", dnsq.TransferConfig{}, func(*dnsq.TransferRecord) error { return nil })
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, dnsq.ErrIncomplete) || r.Records == 0 || time.Since(start) > 3*time.Second {
 		t.Errorf("until the context ends: %+v, %v", r, err)
 	}
 	full := errors.New("disk full")
-	if r, err = dnsq.Transfer(context.Background(), srv, "example", dnsq.TransferConfig{}, func(dns.RR, string) error { return full }); !errors.Is(err, full) || r.Records != 1 {
+	if r, err = dnsq.Transfer(context.Background(), srv, "example", dnsq.TransferConfig{}, func(*dnsq.TransferRecord) error { return full }); !errors.Is(err, full) || r.Records != 1 {
 		t.Errorf("until the caller stops: %+v, %v", r, err)
 	}
-	if r, err = dnsq.Transfer(context.Background(), srv, "example", dnsq.TransferConfig{MaxRecords: 1000}, func(dns.RR, string) error { return nil }); !errors.Is(err, dnsq.ErrIncomplete) || r.Records != 1000 {
+	if r, err = dnsq.Transfer(context.Background(), srv, "example", dnsq.TransferConfig{MaxRecords: 1000}, func(*dnsq.TransferRecord) error { return nil }); !errors.Is(err, dnsq.ErrIncomplete) || r.Records != 1000 {
 		t.Errorf("until the limit: %+v, %v", r, err)
 	}
 	silent := xfrServe(t, true, nil, []string{xfrSOA, "a.example. 300 IN A 192.0.2.1"})
-	if r, err = dnsq.Transfer(context.Background(), silent, "example", dnsq.TransferConfig{Timeout: 100 * time.Millisecond}, func(dns.RR, string) error { return nil }); !errors.Is(err, dnsq.ErrNoReply) || !errors.Is(err, dnsq.ErrIncomplete) {
+	if r, err = dnsq.Transfer(context.Background(), silent, "example", dnsq.TransferConfig{Timeout: 100 * time.Millisecond}, func(*dnsq.TransferRecord) error { return nil }); !errors.Is(err, dnsq.ErrNoReply) || !errors.Is(err, dnsq.ErrIncomplete) {
 		t.Errorf("a silent server: %+v, %v; want ErrNoReply", r, err)
 	}
 }
@@ -238,7 +239,7 @@ zone:
 	get := func(zone string, key *dnsq.TSIG) (*dnsq.TransferResult, error) {
 		c := &dnsq.Client{TSIG: key}
 		defer c.Close()
-		return dnsq.Transfer(context.Background(), srv, zone, dnsq.TransferConfig{Client: c}, func(dns.RR, string) error { return nil })
+		return dnsq.Transfer(context.Background(), srv, zone, dnsq.TransferConfig{Client: c}, func(*dnsq.TransferRecord) error { return nil })
 	}
 	if r, err := get("open.test", nil); err != nil || r.Records != 3 || r.Signed {
 		t.Errorf("without key: %+v, %v; want 3 records", r, err)
@@ -278,7 +279,8 @@ zone "test" { type primary; file "zone"; allow-update { 127.0.0.1; }; allow-tran
 	}
 	srv, _ := dnsq.ParseServer(fmt.Sprintf("127.0.0.1:%d", port))
 	var got []string
-	r, err := dnsq.Transfer(context.Background(), srv, "test", dnsq.TransferConfig{Incremental: true, Serial: 1}, func(rr dns.RR, change string) error {
+	r, err := dnsq.Transfer(context.Background(), srv, "test", dnsq.TransferConfig{Incremental: true, Serial: 1}, func(rec *dnsq.TransferRecord) error {
+		rr, change := rec.RR(), rec.Change
 		got = append(got, change+" "+rr.Header().Name)
 		return nil
 	})
@@ -286,8 +288,34 @@ zone "test" { type primary; file "zone"; allow-update { 127.0.0.1; }; allow-tran
 	if err != nil || r.Kind != dnsq.TransferIncremental || r.Serial != 2 || strings.Join(got, ", ") != want {
 		t.Errorf("%q, %+v, %v; want %q", got, r, err, want)
 	}
-	r, err = dnsq.Transfer(context.Background(), srv, "test", dnsq.TransferConfig{Incremental: true, Serial: 2}, func(dns.RR, string) error { return nil })
+	r, err = dnsq.Transfer(context.Background(), srv, "test", dnsq.TransferConfig{Incremental: true, Serial: 2}, func(*dnsq.TransferRecord) error { return nil })
 	if err != nil || r.Kind != dnsq.TransferCurrent {
 		t.Errorf("the newest: %+v, %v; want current", r, err)
+	}
+}
+
+// The text of a record straight from the message is that of the DNS library.
+func TestTransferRecordText(t *testing.T) {
+	records := []string{
+		"a.example. 300 IN A 192.0.2.1", "a.example. 4294967295 IN AAAA 2001:db8::1", "b.example. 0 IN AAAA ::ffff:192.0.2.1",
+		"*.example. 300 IN MX 10 Mail.example.", "example. 300 IN NS ns.other.test.", `we\.ird\032\(x\)\200.example. 300 IN CNAME \@.example.`,
+		`t.example. 300 IN TXT "a;b\"c\\" "" "\200\001 x"`, "s.example. 300 IN SRV 1 2 3 host.example.", "p.example. 300 IN PTR .",
+		"c.example. 300 IN CAA 0 issue \"ca.test\"", "u.example. 300 IN TYPE65400 \\# 3 010203", "example. 300 IN RRSIG A 13 1 300 20300101000000 20200101000000 1 example. AAAA",
+	}
+	srv := xfrServe(t, false, nil, append(append([]string{xfrSOA}, records...), xfrSOA))
+	n := 0
+	_, err := dnsq.Transfer(context.Background(), srv, "example", dnsq.TransferConfig{}, func(r *dnsq.TransferRecord) error {
+		got := string(r.AppendText(nil))
+		if want := dnsq.NewRR(r.RR()).String(); got != want {
+			t.Errorf("record %d: %q; want %q", n, got, want)
+		}
+		if again := string(r.AppendText(nil)); again != got {
+			t.Errorf("record %d: %q, then %q", n, got, again)
+		}
+		n++
+		return nil
+	})
+	if err != nil || n != len(records)+1 {
+		t.Errorf("%d records, %v; want %d", n, err, len(records)+1)
 	}
 }
