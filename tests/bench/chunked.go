@@ -15,25 +15,24 @@ import (
 // the same without, and each direction by itself beside curl.
 func chunkedArea(b *bench) error {
 	size := b.streamSize(0.5)
-	source, err := b.source(size)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(source)
-	l := load{route: route{"pipe", "pipe"}, source: source, size: size}
-	plain := b.movers()[0]
-	chunked := mover{name: "brio",
-		recv: func(p place) []string { return append(plain.recv(p), "--chunked-in") },
-		send: func(p place) []string { return append(plain.send(p), "--chunked-out") }}
-	plain.name = "brio plain"
-	if err := b.compare("chunked pipe to pipe", []contender{b.contender(chunked, l), b.contender(plain, l)},
-		beside("brio plain", throughput), beside("brio plain", cpuTime)); err != nil {
-		return err
-	}
-	if err := b.chunkedOut(l); err != nil {
+	if err := b.withSource(size, func(l load) error {
+		l.route = route{"pipe", "pipe"}
+		if err := b.chunkedBoth(l); err != nil {
+			return err
+		}
+		return b.chunkedOut(l)
+	}); err != nil {
 		return err
 	}
 	return b.chunkedIn(size)
+}
+
+func (b *bench) chunkedBoth(l load) error {
+	plain := b.movers()[0]
+	return b.compare("chunked pipe to pipe", []contender{
+		b.contender(plain.with("brio", []string{"--chunked-in"}, []string{"--chunked-out"}), l),
+		b.contender(plain.with("brio plain", nil, nil), l),
+	}, beside("brio plain", throughput), beside("brio plain", cpuTime))
 }
 
 const httpOK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

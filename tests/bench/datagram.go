@@ -15,7 +15,7 @@ import (
 // receiving at a steady rate.
 func datagramArea(b *bench) error {
 	for _, size := range []int{64, 1400} {
-		if err := b.sendDatagrams(size); err != nil {
+		if err := b.withSource(int64(size*b.count(200000)), func(l load) error { return b.sendDatagrams(size, l) }); err != nil {
 			return err
 		}
 		if err := b.receiveDatagrams(size); err != nil {
@@ -27,13 +27,7 @@ func datagramArea(b *bench) error {
 
 // sendDatagrams counts datagrams per second of the sender; the receiver takes
 // what it can.
-func (b *bench) sendDatagrams(size int) error {
-	total := b.streamSize(1. / 64)
-	source, err := b.source(total)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(source)
+func (b *bench) sendDatagrams(size int, l load) error {
 	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return err
@@ -42,11 +36,11 @@ func (b *bench) sendDatagrams(size int) error {
 	_ = sink.SetReadBuffer(4 << 20) // a small buffer only loses more, which is not measured here
 	go swallow(sink)
 	addr, n := sink.LocalAddr().String(), strconv.Itoa(size)
-	l := load{route: route{from: "file"}, source: source}
+	l.from = "file"
 	send := func(name string, argv ...string) contender {
 		return contender{name, func() (sample, error) {
 			s, err := b.feed(l, func(stdin *os.File) (sample, error) { return b.once(stdin, nil, argv...) })
-			s.rate = float64(total/int64(size)) / s.wall.Seconds()
+			s.rate = float64(l.size/int64(size)) / s.wall.Seconds()
 			return s, err
 		}}
 	}

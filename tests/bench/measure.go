@@ -160,8 +160,7 @@ func (b *bench) round(c *comparison, contenders []contender) map[string]sample {
 // attempt runs a contender, and once more if it fails: some rivals do now and
 // then.
 func (b *bench) attempt(c *comparison, x contender) (sample, error) {
-	program, _, _ := strings.Cut(x.name, " ")
-	if program != "brio" {
+	if program, _, _ := strings.Cut(x.name, " "); !strings.HasPrefix(program, "brio") {
 		if _, err := exec.LookPath(program); err != nil {
 			return sample{}, fmt.Errorf("%s is not installed", program)
 		}

@@ -24,6 +24,15 @@ type mover struct {
 	noStatus   bool                 // the receiver may fail though everything has arrived
 }
 
+// with is m under another name and with more flags.
+func (m mover) with(name string, recv, send []string) mover {
+	return mover{
+		name: name,
+		recv: func(p place) []string { return append(m.recv(p), recv...) },
+		send: func(p place) []string { return append(m.send(p), send...) },
+	}
+}
+
 func (b *bench) movers() []mover {
 	return []mover{
 		{name: "brio",
@@ -259,10 +268,14 @@ func drain() (out *os.File, finish func() (int64, error), err error) {
 	}, nil
 }
 
-// source makes a file of zeros, which the caller removes.
-func (b *bench) source(size int64) (string, error) {
-	name := filepath.Join(b.dir, "source")
-	return name, makeFile(name, size)
+// withSource calls use with a file of zeros as the load.
+func (b *bench) withSource(size int64, use func(load) error) error {
+	l := load{source: filepath.Join(b.dir, "source"), size: size}
+	if err := makeFile(l.source, size); err != nil {
+		return err
+	}
+	defer os.Remove(l.source)
+	return use(l)
 }
 
 // makeFile makes a file of zeros, and the directory for it.

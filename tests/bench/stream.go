@@ -2,10 +2,7 @@
 
 package main
 
-import (
-	"io"
-	"os"
-)
+import "io"
 
 // A routeTarget holds the targets of one route: rates and CPU beside nc and
 // socat.
@@ -38,66 +35,54 @@ func unixArea(b *bench) error {
 }
 
 func (b *bench) routes(kind string, unix bool, routes []routeTarget) error {
-	size := b.streamSize(1)
-	source, err := b.source(size)
-	if err != nil {
-		return err
+	return b.withSource(b.streamSize(1), func(l load) error {
+		l.unix = unix
+		for _, r := range routes {
+			l.route = r.route
+			if err := b.routed(kind+" "+r.String(), r, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (b *bench) routed(work string, r routeTarget, l load) error {
+	var cs []contender
+	for _, m := range b.movers() {
+		cs = append(cs, b.contender(m, l))
 	}
-	defer os.Remove(source)
-	for _, r := range routes {
-		l := load{route: r.route, source: source, size: size, unix: unix}
-		var cs []contender
-		for _, m := range b.movers() {
-			cs = append(cs, b.contender(m, l))
-		}
-		targets := []target{
-			atLeast(r.ncRate, "nc.openbsd", throughput), atMost(r.ncCPU, "nc.openbsd", cpuTime),
-			atLeast(r.socatRate, "socat -b1M", throughput), beside("ncat", throughput),
-		}
-		if !unix && r.route == (route{"file", "null"}) {
-			cs = append(cs, b.contender(iperf3(size), l))
-			targets = append(targets, beside("iperf3", throughput), beside("iperf3", cpuTime))
-		}
-		if err := b.compare(kind+" "+r.String(), cs, targets...); err != nil {
-			return err
-		}
+	targets := []target{
+		atLeast(r.ncRate, "nc.openbsd", throughput), atMost(r.ncCPU, "nc.openbsd", cpuTime),
+		atLeast(r.socatRate, "socat -b1M", throughput), beside("ncat", throughput),
 	}
-	return nil
+	if !l.unix && r.route == (route{"file", "null"}) {
+		cs = append(cs, b.contender(iperf3(l.size), l))
+		targets = append(targets, beside("iperf3", throughput), beside("iperf3", cpuTime))
+	}
+	return b.compare(work, cs, targets...)
 }
 
 // watched measures what looking at a stream costs: beside brio without it.
 func (b *bench) watched() error {
-	size := b.streamSize(1)
-	source, err := b.source(size)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(source)
-	l := load{route: route{"file", "null"}, source: source, size: size}
 	plain := b.movers()[0]
-	watch := func(name string, flags ...string) contender {
-		return b.contender(mover{
-			name: name,
-			recv: func(p place) []string { return append(plain.recv(p), flags...) },
-			send: func(p place) []string { return append(plain.send(p), flags...) },
-		}, l)
-	}
-	return b.compare("TCP file to null with --idle-timeout and --progress", []contender{
-		watch("brio", "--idle-timeout", "30", "--progress", "always"),
-		watch("brio without"),
-	}, atMost(1.05, "brio without", cpuTime))
+	return b.withSource(b.streamSize(1), func(l load) error {
+		l.route = route{"file", "null"}
+		return b.compare("TCP file to null with --idle-timeout and --progress", []contender{
+			b.contender(plain.with("brio", []string{"--idle-timeout", "30", "--progress", "always"}, []string{"--idle-timeout", "30", "--progress", "always"}), l),
+			b.contender(plain.with("brio without", nil, nil), l),
+		}, atMost(1.05, "brio without", cpuTime))
+	})
 }
 
 // relayArea measures a listener that forwards every connection.
 func relayArea(b *bench) error {
-	size := b.streamSize(1)
-	source, err := b.source(size)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(source)
+	return b.withSource(b.streamSize(1), b.relays)
+}
+
+func (b *bench) relays(l load) error {
 	relay := func(name string, argv func(from, to place) []string) contender {
-		return contender{name, func() (sample, error) { return b.relayOnce(argv, source, size) }}
+		return contender{name, func() (sample, error) { return b.relayOnce(argv, l.source, l.size) }}
 	}
 	return b.compare("relay TCP to TCP (CPU of the relay)", []contender{
 		relay("brio", func(f, t place) []string {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -73,33 +72,29 @@ func (b *bench) tlsMovers(cert string) []mover {
 
 // tlsBulk measures a stream from the client to the server, and back.
 func (b *bench) tlsBulk(cert string) error {
-	size := b.streamSize(0.5)
-	source, err := b.source(size)
-	if err != nil {
-		return err
+	return b.withSource(b.streamSize(0.5), func(l load) error {
+		for _, l.route = range []route{{"file", "null"}, {"pipe", "pipe"}} {
+			if err := b.tlsStream(cert, l); err != nil {
+				return err
+			}
+		}
+		l.route, l.backwards = route{"file", "pipe"}, true
+		return b.tlsStream(cert, l)
+	})
+}
+
+func (b *bench) tlsStream(cert string, l load) error {
+	work := "TLS " + l.route.String()
+	if l.backwards {
+		work += ", server sends"
 	}
-	defer os.Remove(source)
-	for _, l := range []load{
-		{route: route{"file", "null"}, source: source, size: size},
-		{route: route{"pipe", "pipe"}, source: source, size: size},
-		{route: route{"file", "pipe"}, source: source, size: size, backwards: true},
-	} {
-		work := "TLS " + l.route.String()
-		if l.backwards {
-			work += ", server sends"
-		}
-		var cs []contender
-		for _, m := range b.tlsMovers(cert) {
-			cs = append(cs, b.contender(m, l))
-		}
-		if err := b.compare(work, cs,
-			atLeast(1.2, "socat -b64K OPENSSL", throughput), atLeast(2, "openssl", throughput),
-			atMost(0.45, "openssl", cpuTime), atLeast(2, "ncat --ssl", throughput),
-		); err != nil {
-			return err
-		}
+	var cs []contender
+	for _, m := range b.tlsMovers(cert) {
+		cs = append(cs, b.contender(m, l))
 	}
-	return nil
+	return b.compare(work, cs,
+		atLeast(1.2, "socat -b64K OPENSSL", throughput), atLeast(2, "openssl", throughput),
+		atMost(0.45, "openssl", cpuTime), atLeast(2, "ncat --ssl", throughput))
 }
 
 // tlsEcho is brio as a server that sends everything back.
