@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,12 +139,20 @@ func runTLSServer(ctx context.Context, e *env, o *tlsServerOptions, args []strin
 		return err
 	}
 	srv := &server{e: e, o: &o.listenOptions, l: l, serve: serve, access: access, where: where}
+	spare := make([]byte, spareHeap)
 	err = srv.run(ctx)
+	runtime.KeepAlive(spare)
 	if cerr := finish(); err == nil {
 		err = cerr
 	}
 	return err
 }
+
+// spareHeap is memory that is asked for and never touched, so that the system
+// gives none. The garbage collector takes it for live, and waits until as much
+// garbage has gathered: with the 4 MiB that it waits for by itself it would run
+// after every few handshakes, for a fifth of the processor time.
+const spareHeap = 16 << 20
 
 // tlsService serves the connections of one run.
 type tlsService struct {

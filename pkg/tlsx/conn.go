@@ -36,8 +36,8 @@ type Conn struct {
 	deadlineMu   sync.Mutex
 	readDeadline time.Time // the user's
 
-	request *CertificateRequest // of the server, nil when there was none
-	hello   *ClientHello        // of the client, on a server
+	request *CertificateRequest  // of the server, nil when there was none
+	hello   *tls.ClientHelloInfo // of the client, on a server
 
 	peerMu  sync.Mutex
 	chain   [][]byte // of the peer

@@ -119,7 +119,7 @@ func (c *Conn) serverConfig() *tls.Config {
 // configFor makes our choice of version and suite the only one left, because
 // crypto/tls has an order of its own.
 func (c *Conn) configFor(cfg *tls.Config, hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	c.hello = newClientHello(hello)
+	c.hello = hello
 	version, natural := c.chooseVersion(hello.SupportedVersions)
 	chosen := cfg.Clone()
 	chosen.GetConfigForClient = nil
@@ -250,7 +250,11 @@ func suiteRowByID(id uint16) (suiteRow, bool) {
 	return suiteRow{}, false
 }
 
+// newClientHello puts a ClientHello into words, nil for none.
 func newClientHello(info *tls.ClientHelloInfo) *ClientHello {
+	if info == nil {
+		return nil
+	}
 	h := &ClientHello{ServerName: info.ServerName, Versions: []string{}, Suites: []string{}, Groups: []string{},
 		Signatures: []string{}, ALPN: append([]string{}, info.SupportedProtos...)}
 	for _, v := range info.SupportedVersions {

@@ -64,7 +64,7 @@ func (c *Conn) Info() Info {
 		}
 	}
 	if c.handshaken.Load() { // before, these belong to the handshake
-		info.Hello = c.hello
+		info.Hello = newClientHello(c.hello)
 		info.Handshake = c.finished.Sub(c.started)
 		if first := c.wire.firstRead.Load(); first != 0 {
 			info.FirstByte = time.Unix(0, first).Sub(c.started)
