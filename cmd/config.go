@@ -92,7 +92,43 @@ func (e *env) applyConfig(c *cobra.Command) error {
 			first = err
 		}
 	})
+	e.settleExclusive(c)
 	return first
+}
+
+// annotExclusive is where cobra notes which flags exclude one another.
+const annotExclusive = "cobra_annotation_mutually_exclusive"
+
+// settleExclusive gives up, of flags that exclude one another, what a weaker
+// source says: --exec on the command line wins over "echo: true" in the file.
+// What a file or variable sets to its default does not count.
+func (e *env) settleExclusive(c *cobra.Command) {
+	var weak []*pflag.Flag
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if len(f.Annotations[annotExclusive]) == 0 {
+			return
+		}
+		place := e.origins[f.Name].place
+		if place > fromFlag && f.Value.String() == f.DefValue {
+			weak = append(weak, f)
+			return
+		}
+		for _, other := range strings.Fields(strings.Join(f.Annotations[annotExclusive], " ")) {
+			if o := c.Flags().Lookup(other); o != nil && o.Changed && e.origins[other].place < place {
+				weak = append(weak, f)
+				return
+			}
+		}
+	})
+	for _, f := range weak {
+		f.Changed = false
+		delete(e.origins, f.Name)
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			_ = list.Replace(nil) // an empty list is one
+			continue
+		}
+		_ = f.Value.Set(f.DefValue) // as it was before
+	}
 }
 
 // applySetting sets f from the first source that has it.
@@ -141,7 +177,7 @@ func setFlag(c *cobra.Command, f *pflag.Flag, v any, source string) error {
 	case errors.As(err, &known):
 		return &failure{err: fmt.Errorf("%s: %w", source, known.err), status: statusUsage, kind: "usage", hints: known.hints}
 	case errors.As(err, &invalid):
-		return usagef("%s: %q is not a %s", source, invalid.GetValue(), f.Value.Type())
+		return badValue(source, invalid)
 	}
 	return usagef("%s: %w", source, err)
 }

@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/brio-net/brio/pkg/socket"
@@ -81,6 +82,11 @@ func asUsage(err error) error {
 	)
 	if errors.As(err, &f) || errors.As(err, &out) || errors.Is(err, errStdoutGone) {
 		return err
+	}
+	if rest, ok := strings.CutPrefix(err.Error(), "if any flags in the group ["); ok { // cobra has no type for it
+		_, set, _ := strings.Cut(rest, "; [")
+		set, _, _ = strings.Cut(set, "]")
+		return usagef("--%s exclude each other", strings.ReplaceAll(set, " ", " and --"))
 	}
 	return &failure{err: err, status: statusUsage, kind: "usage"}
 }

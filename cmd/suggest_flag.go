@@ -32,9 +32,24 @@ func flagError(e *env, c *cobra.Command, err error) error {
 	case errors.As(err, &invalid) && errors.As(err, &f):
 		return &failure{err: fmt.Errorf("%s: %w", flagSpelling(invalid.GetFlag()), f.err), status: statusUsage, kind: "usage", hints: f.hints}
 	case errors.As(err, &invalid):
-		return usagef("%s: %q is not a %s", flagSpelling(invalid.GetFlag()), invalid.GetValue(), invalid.GetFlag().Value.Type())
+		return badValue(flagSpelling(invalid.GetFlag()), invalid)
 	}
 	return usagef("%w", err)
+}
+
+// badValue is the failure for a value that is not of its flag's type. source
+// says where it stands.
+func badValue(source string, invalid *pflag.InvalidValueError) error {
+	switch kind := invalid.GetFlag().Value.Type(); {
+	case kind == "bool":
+		return usagef("%s: %q is neither true nor false", source, invalid.GetValue())
+	case strings.HasPrefix(kind, "int"), kind == "count":
+		return usagef("%s: %q is not a whole number", source, invalid.GetValue())
+	case strings.HasPrefix(kind, "uint"):
+		return usagef("%s: %q is not a whole number from 0", source, invalid.GetValue())
+	default:
+		return usagef("%s: %q is not a %s", source, invalid.GetValue(), kind)
+	}
 }
 
 func flagSpelling(f *pflag.Flag) string { return "--" + f.Name }
