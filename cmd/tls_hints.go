@@ -16,8 +16,11 @@ func (d *tlsDialer) explain(f *failure, conn *tlsx.Conn) {
 		verdict *tlsx.VerifyError
 		e       *tlsx.Error
 		header  tls.RecordHeaderError
+		ech     *tls.ECHRejectionError
 	)
 	switch {
+	case errors.As(f.err, &ech):
+		f.hint("the server has other ECH configurations by now: look at its HTTPS record again")
 	case errors.As(f.err, &verdict):
 		explainVerdict(f, verdict.Result)
 		if !d.probing {

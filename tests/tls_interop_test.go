@@ -205,10 +205,14 @@ func TestTLS13SuiteMatrix(t *testing.T) {
 func TestTLSClientCertificates(t *testing.T) {
 	r := newTLSRig(t)
 	openssl := needTool(t, "openssl")
-	for _, method := range []struct{ brio, openssl string }{{"tlsv1.2", "-tls1_2"}, {"tlsv1.3", "-tls1_3"}} {
+	for _, method := range []struct{ brio, openssl, gnutls string }{
+		{"tlsv1.2", "-tls1_2", "NORMAL:-VERS-ALL:+VERS-TLS1.2"},
+		{"tlsv1.3", "-tls1_3", "NORMAL:-VERS-ALL:+VERS-TLS1.3"},
+	} {
+		gnutls := r.gnutlsServer(method.gnutls, "--require-client-cert", "--verify-client-cert", "--x509cafile", "root.pem")
 		theirs := r.opensslServer(method.openssl, "-Verify", "3", "-verify_return_error", "-CAfile", "root.pem")
 		ours := r.brioServer("--method", method.brio, "--verify", "required", "--ca-file", "root.pem")
-		for _, port := range []string{theirs, ours} {
+		for _, port := range []string{theirs, ours, gnutls} {
 			o := r.run("", r.brio, "tls-client", "-4", "--probe", "--ca-file", "root.pem", "--certificate", "client.pem", "--key", "client.key", "localhost:"+port)
 			if o.status != 0 || !strings.Contains(o.stdout, "client cert\trequested, sent\n") || !strings.Contains(o.stdout, "client CA\tCN=Root") && !strings.Contains(o.stdout, "Root") {
 				t.Errorf("%s: with a certificate: status %d\n%s%s", method.brio, o.status, o.stdout, o.stderr)
@@ -223,6 +227,10 @@ func TestTLSClientCertificates(t *testing.T) {
 		}
 		if o := r.run(httpRequest, openssl, "s_client", "-quiet", "-connect", "localhost:"+ours); strings.Contains(o.stdout, "200 OK") {
 			t.Errorf("%s: openssl without a certificate is served", method.brio)
+		}
+		o = r.run(httpRequest, needTool(t, "gnutls-cli"), "--priority", method.gnutls, "--x509cafile", "root.pem", "--x509certfile", "client.pem", "--x509keyfile", "client.key", "-p", ours, "localhost")
+		if !strings.Contains(o.stdout, "client       ") || !strings.Contains(o.stdout, "verify       ok (code 0)") {
+			t.Errorf("%s: gnutls with a certificate: %s%s", method.brio, o.stdout, o.stderr)
 		}
 	}
 }
@@ -249,6 +257,10 @@ func TestTLSResumption(t *testing.T) {
 		o := r.run(httpRequest, openssl, "s_client", "-quiet", "-connect", "localhost:"+port, "-sess_in", "session")
 		if !strings.Contains(o.stdout, "resumed      yes\n") {
 			t.Errorf("%s: openssl does not resume: %s%s", m.brio, o.stdout, o.stderr)
+		}
+		o = r.run(httpRequest, needTool(t, "gnutls-cli"), "--priority", m.gnutls, "--resume", "--waitresumption", "--x509cafile", "root.pem", "-p", port, "localhost")
+		if !strings.Contains(o.stdout, "resumed      yes\n") {
+			t.Errorf("%s: gnutls does not resume: %s%s", m.brio, o.stdout, o.stderr)
 		}
 	}
 }

@@ -51,6 +51,9 @@ func (c *Context) newConn(raw net.Conn, o *Override) (*Conn, error) {
 		return nil, err
 	}
 	set, err := c.base.with(o)
+	if err == nil {
+		set, err = c.onlyECH(set)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +99,7 @@ func (c *Conn) Handshake(ctx context.Context) error {
 	if inner, ok := c.wire.Conn.(interface{ handshakeDone() }); ok {
 		inner.handshakeDone()
 	}
-	c.handshakeErr = newError("handshake", handshakeCause(ctx, err))
+	c.handshakeErr = newError("handshake", c.judgeECHRejection(handshakeCause(ctx, err)))
 	c.handshaken.Store(true)
 	return c.handshakeErr
 }

@@ -52,9 +52,23 @@ func (c *Conn) clientConfig() *tls.Config {
 	}
 	cfg.ClientSessionCache = c.sessions
 	cfg.GetClientCertificate = c.clientCertificate
-	cfg.EncryptedClientHelloConfigList = c.ctx.cfg.ECHConfigList
+	c.setECH(cfg)
 	cfg.Renegotiation = tls.RenegotiateOnceAsClient // some servers ask for the certificate late
 	return cfg
+}
+
+// setECH hides the server name. A server that does not take that is verified by
+// crypto/tls, see judgeECHRejection.
+func (c *Conn) setECH(cfg *tls.Config) {
+	if cfg.EncryptedClientHelloConfigList = c.ctx.cfg.ECHConfigList; len(cfg.EncryptedClientHelloConfigList) == 0 {
+		return
+	}
+	if c.set.verify == VerifyNone {
+		cfg.EncryptedClientHelloRejectionVerify = func(tls.ConnectionState) error { return nil }
+	}
+	if roots, err := c.ctx.roots(); err == nil {
+		cfg.RootCAs = goPool(roots)
+	}
 }
 
 // clientCertificate is called when the server asks for one.

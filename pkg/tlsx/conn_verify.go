@@ -23,10 +23,7 @@ func (c *Conn) verifyConnection(cs tls.ConnectionState) error {
 	}
 	c.peerMu.Lock()
 	defer c.peerMu.Unlock()
-	c.chain, c.staple, c.peer, c.verdict = nil, cs.OCSPResponse, nil, nil
-	for _, cert := range cs.PeerCertificates {
-		c.chain = append(c.chain, cert.Raw)
-	}
+	c.setPeer(cs)
 	if len(c.chain) == 0 {
 		return nil
 	}
@@ -37,6 +34,38 @@ func (c *Conn) verifyConnection(cs tls.ConnectionState) error {
 		return nil // judged when somebody asks
 	}
 	return c.judge().Err()
+}
+
+// setPeer keeps what the peer sent to prove who it is. The caller holds peerMu.
+func (c *Conn) setPeer(cs tls.ConnectionState) {
+	c.chain, c.staple, c.peer, c.verdict = nil, cs.OCSPResponse, nil, nil
+	for _, cert := range cs.PeerCertificates {
+		c.chain = append(c.chain, cert.Raw)
+	}
+}
+
+// judgeECHRejection gives our verdict where crypto/tls's ended the handshake: when
+// a server does not take our ECH, its certificate must be for the public name, or
+// anybody on the way could have us give the hidden one away (RFC 9849, section
+// 6.1.7). There is no way to put our verification in its place, as
+// EncryptedClientHelloRejectionVerify is not shown the certificates.
+func (c *Conn) judgeECHRejection(err error) error {
+	var rejected *tls.CertificateVerificationError
+	if !errors.As(err, &rejected) {
+		return err
+	}
+	cs := c.tc.ConnectionState()
+	cs.PeerCertificates = rejected.UnverifiedCertificates
+	c.peerMu.Lock()
+	defer c.peerMu.Unlock()
+	c.setPeer(cs)
+	o := c.verifyOptions()
+	o.Hostname, o.IP = cs.ServerName, netip.Addr{}
+	c.verdict = c.verifyBy(o, c.chain)
+	if verdict := c.verdict.Err(); verdict != nil {
+		return verdict
+	}
+	return err
 }
 
 func (c *Conn) checkPin() error {
@@ -71,8 +100,9 @@ func (c *Conn) judge() *VerifyResult {
 	return c.verdict
 }
 
-func (c *Conn) verify(chain [][]byte) *VerifyResult {
-	o := c.verifyOptions()
+func (c *Conn) verify(chain [][]byte) *VerifyResult { return c.verifyBy(c.verifyOptions(), chain) }
+
+func (c *Conn) verifyBy(o VerifyOptions, chain [][]byte) *VerifyResult {
 	var err error
 	if o.Roots, err = c.ctx.roots(); err != nil {
 		return failedResult(CodeUnspecified, err.Error())
@@ -173,9 +203,9 @@ func (c *Conn) Verification() *VerifyResult {
 	return c.judge()
 }
 
-// clientCAPool makes the list of names that a server sends with its request.
-// Roots that Go can not parse are not in it.
-func clientCAPool(s *Store) *x509.CertPool {
+// goPool makes crypto/tls's form of s, nil of nil. Roots that Go can not parse are
+// not in it.
+func goPool(s *Store) *x509.CertPool {
 	if s == nil {
 		return nil
 	}

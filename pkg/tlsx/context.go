@@ -8,7 +8,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // DefaultContextDepth is the number of intermediate certificates that a
@@ -113,7 +116,8 @@ type Config struct {
 	// KeyLog gets the secrets in the format of SSLKEYLOGFILE. Nil means none.
 	KeyLog io.Writer
 	// ECHConfigList is the server's list of ECH configurations (from its HTTPS
-	// record) that hides ServerName. Empty means no ECH.
+	// record) that hides ServerName; only TLS 1.3 is then spoken. Empty means no
+	// ECH.
 	ECHConfigList []byte
 	// Session is the session to resume. Nil means none.
 	Session *Session
@@ -220,12 +224,49 @@ func newContext(cfg Config, client bool) (*Context, error) {
 	if c.base, err = defaultSettings(client).with(&o); err != nil {
 		return nil, err
 	}
+	if _, err := c.onlyECH(c.base); err != nil {
+		return nil, err
+	}
 	for _, load := range []func() error{c.loadIdentity, c.loadTrust, c.loadPins, c.makeTicketKey} {
 		if err := load(); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// onlyECH leaves TLS 1.3 alone in s where a name is to be hidden: older versions
+// show it (RFC 9849, section 6.1).
+func (c *Context) onlyECH(s settings) (settings, error) {
+	if len(c.cfg.ECHConfigList) == 0 {
+		return s, nil
+	}
+	switch {
+	case !c.client:
+		return s, &OptionError{"ech", "is for clients"}
+	case !isECHConfigList(c.cfg.ECHConfigList):
+		return s, &OptionError{"ech", "is no list of ECH configurations"}
+	case !slices.Contains(s.versions, tls.VersionTLS13):
+		return s, &OptionError{"ech", "needs TLS 1.3, which the method leaves out"}
+	}
+	s.versions = []uint16{tls.VersionTLS13}
+	return s, nil
+}
+
+// isECHConfigList reports whether raw has the outer form of one.
+func isECHConfigList(raw []byte) bool {
+	s := cryptobyte.String(raw)
+	var list, config cryptobyte.String
+	var version uint16
+	if !s.ReadUint16LengthPrefixed(&list) || !s.Empty() || list.Empty() {
+		return false
+	}
+	for !list.Empty() {
+		if !list.ReadUint16(&version) || !list.ReadUint16LengthPrefixed(&config) {
+			return false
+		}
+	}
+	return true
 }
 
 // Warnings says which options mean less than they say.
@@ -300,7 +341,7 @@ func (c *Context) loadTrust() error {
 	}
 	switch {
 	case !c.client:
-		c.clientCAs = clientCAPool(roots)
+		c.clientCAs = goPool(roots)
 	case roots == nil:
 		go systemStore() // takes some milliseconds: let them pass while connecting
 	}

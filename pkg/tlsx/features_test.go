@@ -111,7 +111,6 @@ func TestECH(t *testing.T) {
 	var list cryptobyte.Builder
 	list.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(config) })
 	cc.ECHConfigList = list.BytesOrPanic()
-	cc.Methods = tlsx.MethodSet{tlsx.MethodTLS13}
 	raw, far := pipe(t)
 	c, err := clientContext(t, cc).Client(raw, tlsx.Override{})
 	if err != nil {
@@ -150,6 +149,27 @@ func echConfig(public []byte) []byte {
 		b.AddUint16(0)
 	})
 	return b.BytesOrPanic()
+}
+
+// TestECHOptions covers what ECH cannot go with.
+func TestECHOptions(t *testing.T) {
+	config := echConfig(make([]byte, 32))
+	list := append([]byte{byte(len(config) >> 8), byte(len(config))}, config...)
+	for _, tt := range []struct {
+		cfg  tlsx.Config
+		want string // "" for none
+	}{
+		{tlsx.Config{ECHConfigList: list}, ""},
+		{tlsx.Config{ECHConfigList: list, Methods: tlsx.MethodSet{tlsx.MethodTLS12}}, "needs TLS 1.3"},
+		{tlsx.Config{ECHConfigList: []byte("-----BEGIN")}, "no list"},
+		{tlsx.Config{ECHConfigList: []byte{0, 0}}, "no list"},
+	} {
+		_, err := tlsx.NewClientContext(tt.cfg)
+		var option *tlsx.OptionError
+		if (err == nil) != (tt.want == "") || err != nil && (!errors.As(err, &option) || !strings.Contains(option.Reason, tt.want)) {
+			t.Errorf("NewClientContext(%x, %v) = %v; want %q", tt.cfg.ECHConfigList, tt.cfg.Methods, err, tt.want)
+		}
+	}
 }
 
 // recorder keeps what is read first.
