@@ -20,6 +20,7 @@ type connectOptions struct {
 	oob    oobFlags
 	child  childFlags
 	events events
+	names  peerNames
 
 	proxies     []string
 	proxyHeader string
@@ -82,7 +83,10 @@ and a COMMAND after -- is run when all accept.`,
 	flagGroup(c, "End of data", func(f *pflag.FlagSet) {
 		f.BoolVar(&o.abort, "abort", false, "end the connection with a reset")
 	})
-	flagGroup(c, "Report", o.events.addFlag)
+	flagGroup(c, "Report", func(f *pflag.FlagSet) {
+		o.events.addFlag(f)
+		o.names.add(f, &o.ip)
+	})
 	secretFlag(c.Flags(), "proxy")
 	return exits(results(e, answers(c, "short"), probeResult{}, latencyResult{}),
 		statusLine{statusNotFound, "no such name or service"},
@@ -389,6 +393,7 @@ type connectedEvent struct {
 	ID            int64   `json:"id"`
 	Local         string  `json:"local"`
 	Remote        string  `json:"remote"`
+	RemoteName    string  `json:"remote_name,omitempty"` // with --resolve-peer
 	Family        string  `json:"family"`
 	Millis        float64 `json:"ms"`
 	NameMillis    float64 `json:"dns_ms"`
@@ -417,8 +422,7 @@ func (t *connector) talk(ctx context.Context, a address) error {
 	if err != nil {
 		return closeConversation(v, err)
 	}
-	t.e.verbosef("connected to %s from %s in %.3f ms", peerOf(c), c.LocalAddr(), ms(times.total))
-	t.sendConnected(c, times)
+	t.tellConnected(ctx, c, times)
 	var res talkResult
 	if v != nil {
 		res, err = v.run(ctx, c.NetConn(), a.String(), 1)
@@ -431,12 +435,14 @@ func (t *connector) talk(ctx context.Context, a address) error {
 	return err
 }
 
-func (t *connector) sendConnected(c *socket.Conn, times timings) {
+func (t *connector) tellConnected(ctx context.Context, c *socket.Conn, times timings) {
+	name := t.o.names.of(ctx, c)
+	t.e.verbosef("connected to %s from %s in %.3f ms", called(peerOf(c), name), c.LocalAddr(), ms(times.total))
 	if !t.o.events.on() {
 		return
 	}
 	ev := connectedEvent{
-		ID: 1, Local: c.LocalAddr().String(), Remote: c.RemoteAddr().String(), Family: string(c.AddressFamily()),
+		ID: 1, Local: c.LocalAddr().String(), Remote: c.RemoteAddr().String(), RemoteName: name, Family: string(c.AddressFamily()),
 		Millis: ms(times.total), NameMillis: ms(times.name), ConnectMillis: ms(times.connect), Attempts: times.attempts,
 		Type: c.Type(), Connect: c.Connect(),
 	}
@@ -490,6 +496,7 @@ func (t *connector) runChild(ctx context.Context, c *socket.Conn) error {
 	if c.AddressFamily() == socket.File {
 		vars = connEnviron("unix", c.LocalAddr(), c.RemoteAddr())
 	}
+	vars = append(vars, t.o.names.variables(ctx, c)...)
 	f, err := connFile(c.NetConn())
 	if err != nil {
 		return at(peerOf(c), err)

@@ -27,6 +27,7 @@ type listenOptions struct {
 	events  events
 	access  accessFlags
 	ready   readyFlags
+	names   peerNames
 
 	keepOpen      bool
 	maxConns      int
@@ -81,6 +82,7 @@ systemd's socket activation is used. Port 0 picks a free one: see --port-file.`,
 	flagGroup(c, "Readiness", func(f *pflag.FlagSet) {
 		o.ready.add(f)
 		o.events.addFlag(f)
+		o.names.add(f, &o.ip)
 	})
 	o.addAddress(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runListen(ctx, e, &o, args) })

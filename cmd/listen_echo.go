@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"time"
 
 	"github.com/brio-net/brio/pkg/socket"
@@ -9,7 +10,7 @@ import (
 // light reports whether connections can be served without a context and timers
 // of their own, which ten thousand of them would pay for in memory.
 func (o *listenOptions) light() bool {
-	return o.echo && !o.served && o.pipe.idle == 0 && o.pipe.read == 0 && o.pipe.write == 0 && o.pipe.maxBytes == 0
+	return o.echo && !o.served && !o.names.on && o.pipe.idle == 0 && o.pipe.read == 0 && o.pipe.write == 0 && o.pipe.maxBytes == 0
 }
 
 // stopLight ends the connections under way.
@@ -23,8 +24,8 @@ func (s *server) echo(c *socket.Conn, id int64) {
 	var start time.Time
 	if s.o.events.on() {
 		start = time.Now()
-		s.o.events.send("accepted", newAcceptedEvent(c, id))
 	}
+	s.tellAccepted(context.Background(), c, id) // nothing to wait for
 	s.wg.Add(1)
 	s.light.Serve(c.NetConn(), func(n int64, err error) { s.echoed(c, id, start, n, err) })
 }

@@ -39,6 +39,7 @@ type acceptedEvent struct {
 	ID     int64               `json:"id"`
 	Local  string              `json:"local"`
 	Remote string              `json:"remote"`
+	Name   string              `json:"remote_name,omitempty"` // with --resolve-peer
 	Peer   *socket.Credentials `json:"peer,omitempty"`
 }
 
@@ -233,9 +234,7 @@ func (s *server) acceptOnce(ctx context.Context) (*socket.Conn, error) {
 // one serves one connection from its begin to its close.
 func (s *server) one(ctx context.Context, c *socket.Conn, id int64) (err error) {
 	start := time.Now()
-	if s.o.events.on() {
-		s.o.events.send("accepted", newAcceptedEvent(c, id))
-	}
+	s.tellAccepted(ctx, c, id)
 	res, err := s.serve(ctx, c, id)
 	if cerr := closeAfter(c, err); err == nil && cerr != nil {
 		err = at(peerName(c), cerr)
@@ -244,12 +243,20 @@ func (s *server) one(ctx context.Context, c *socket.Conn, id int64) (err error) 
 	return err
 }
 
-func newAcceptedEvent(c *socket.Conn, id int64) acceptedEvent {
-	ev := acceptedEvent{ID: id, Local: c.LocalAddr().String(), Remote: peerName(c)}
+func (s *server) tellAccepted(ctx context.Context, c *socket.Conn, id int64) {
+	if !s.o.events.on() && s.e.verbose == 0 && !s.e.debug {
+		return
+	}
+	name := s.o.names.of(ctx, c)
+	s.e.verbosef("connection %d is from %s", id, called(peerName(c), name))
+	if !s.o.events.on() {
+		return
+	}
+	ev := acceptedEvent{ID: id, Local: c.LocalAddr().String(), Remote: peerName(c), Name: name}
 	if cred, err := c.PeerCredentials(); err == nil {
 		ev.Peer = &cred
 	}
-	return ev
+	s.o.events.send("accepted", ev)
 }
 
 // closeAfter closes a connection so that its peer learns how it ended: in

@@ -206,10 +206,11 @@ func (o *listenOptions) execService(e *env) service {
 		if err != nil {
 			return socket.PipeResult{}, at(peerName(c), err)
 		}
+		vars := append(peerEnviron(c), o.names.variables(ctx, c)...)
 		if f == nil {
-			return socket.PipeResult{}, o.child.run(ctx, e, c, c, peerEnviron(c))
+			return socket.PipeResult{}, o.child.run(ctx, e, c, c, vars)
 		}
-		err = o.child.run(ctx, e, f, f, peerEnviron(c))
+		err = o.child.run(ctx, e, f, f, vars)
 		_ = f.Close() // it is a copy
 		socket.Linger(ctx, c.NetConn(), lingerTime)
 		return socket.PipeResult{}, err

@@ -71,6 +71,7 @@ makes a chain, or behaves, in a way that a client must not put up with.`,
 	flagGroup(c, "Readiness", func(f *pflag.FlagSet) {
 		o.ready.add(f)
 		o.events.addFlag(f)
+		o.listenOptions.names.add(f, &o.ip)
 	})
 	o.addAddress(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runTLSServer(ctx, e, &o, args) })

@@ -168,7 +168,8 @@ Further variables:
   LISTEN_FDS, LISTEN_PID  what listens: inherited sockets (fd:N)
 
 Commands that brio runs (--exec, --sh) find in their environment:
-  BRIO_LOCAL_ADDR BRIO_LOCAL_PORT BRIO_REMOTE_ADDR BRIO_REMOTE_PORT BRIO_PROTO
+  BRIO_LOCAL_ADDR BRIO_LOCAL_PORT BRIO_REMOTE_ADDR BRIO_REMOTE_PORT BRIO_PROTO,
+  with --resolve-peer BRIO_REMOTE_NAME,
 `
 
 const jsonTopic = `Commands that answer print JSON with --json: exactly one object an item, on one
@@ -194,9 +195,9 @@ happens with --events json, json:FD or json:FILE: one object an event, with
   listening   address port path family
   resolved    name addrs ms
   attempt     n addr ms ok kind            (the try to connect to one address)
-  connected   id local remote family ms dns_ms connect_ms attempts type connect
-              peer options
-  accepted    id local remote peer
+  connected   id local remote remote_name family ms dns_ms connect_ms attempts
+              type connect peer options
+  accepted    id local remote remote_name peer
   handshake   what was negotiated
   half_close  id dir                       (our half has ended)
   peer_eof    id stdin_eof                 (the peer's half has)
