@@ -117,7 +117,7 @@ func (b *bench) transfer(m mover, l load) (sample, error) {
 	var sent, got sample
 	switch {
 	case l.backwards && m.take == nil:
-		err = errors.New("it stops reading now and then, and hangs")
+		err = errors.New("its client stops reading now and then, and hangs")
 	case l.backwards:
 		sent, got, err = b.sendBack(m, l, p, out)
 	default:

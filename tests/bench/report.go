@@ -107,10 +107,13 @@ func (r row) cells() []string {
 		r.ratio(), r.Target, verdict}
 }
 
-// ratio is the ratio with its spread, unless too few rounds vary too much to
-// tell one.
+// ratio is the ratio with its spread, unless the rounds are too few or vary too
+// much to tell one.
 func (r row) ratio() string {
-	if r.High > 20*r.Low {
+	switch {
+	case r.Rounds < 2:
+		return fmt.Sprintf("%.2f", r.Ratio)
+	case r.High > 20*r.Low:
 		return fmt.Sprintf("%.2f (any)", r.Ratio)
 	}
 	return fmt.Sprintf("%.2f (%.2f-%.2f)", r.Ratio, r.Low, r.High)
@@ -122,8 +125,11 @@ func (r row) line() string { return strings.Join(r.cells(), "  ") }
 func (r row) amount(v float64) string {
 	switch quantity(r.Of) {
 	case wallTime, cpuTime:
-		if v < 1 {
-			return fmt.Sprintf("%.2f ms", v*1000)
+		switch {
+		case v < 1e-4:
+			return fmt.Sprintf("%.2f µs", v*1e6)
+		case v < 1:
+			return fmt.Sprintf("%.2f ms", v*1e3)
 		}
 		return fmt.Sprintf("%.2f s", v)
 	case peakRSS:
