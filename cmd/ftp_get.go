@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -132,12 +131,7 @@ func (o *ftpGetOptions) check(args []string, sums []ftpx.Checksum) error {
 	case o.sessions < 1:
 		return usagef("--jobs needs at least 1")
 	}
-	for _, pattern := range append(o.include, o.exclude...) {
-		if _, err := filepath.Match(pattern, ""); err != nil {
-			return usagef("pattern %q: %w", pattern, err)
-		}
-	}
-	return nil
+	return checkPatterns(o.include, o.exclude)
 }
 
 // sums are the checksums that the file must have.
@@ -180,7 +174,12 @@ type ftpServer struct {
 
 // parse reads the URLs and gathers those of the same server.
 func (g *ftpGetter) parse(args []string) error {
-	byServer := map[string]*ftpServer{}
+	type login struct {
+		secure               bool
+		host, user, password string
+		port                 int
+	}
+	byServer := map[login]*ftpServer{}
 	for _, arg := range args {
 		u, err := parseFTPURL(arg)
 		if err != nil {
@@ -189,7 +188,7 @@ func (g *ftpGetter) parse(args []string) error {
 		if u.Type == 'd' {
 			return usagef("%s asks for a listing", arg).hint("list it: brio ftp-ls %s", strings.TrimSuffix(arg, ";type=d"))
 		}
-		key := fmt.Sprint(u.Secure, u.Host, u.Port, u.User, u.Password)
+		key := login{u.Secure, u.Host, u.User, u.Password, u.Port}
 		s := byServer[key]
 		if s == nil {
 			cfg, err := g.o.config(g.e, u)

@@ -268,6 +268,18 @@ func (p *ftpPlan) wanted(relative string, kind ftpx.Kind) bool {
 	return wantedName(p.o.include, p.o.exclude, relative, kind)
 }
 
+// checkPatterns finds patterns that could never match.
+func checkPatterns(lists ...[]string) error {
+	for _, list := range lists {
+		for _, pattern := range list {
+			if _, err := path.Match(pattern, ""); err != nil {
+				return usagef("pattern %q: %w", pattern, err)
+			}
+		}
+	}
+	return nil
+}
+
 // wantedName reports whether patterns let an entry through. A directory only has
 // to be let through by exclude.
 func wantedName(include, exclude []string, relative string, kind ftpx.Kind) bool {

@@ -127,12 +127,7 @@ func (o *ftpPutOptions) check(files []string) error {
 	case o.sessions < 1:
 		return usagef("--jobs needs at least 1")
 	}
-	for _, pattern := range append(o.include, o.exclude...) {
-		if _, err := filepath.Match(pattern, ""); err != nil {
-			return usagef("pattern %q: %w", pattern, err)
-		}
-	}
-	return nil
+	return checkPatterns(o.include, o.exclude)
 }
 
 // An ftpPutter carries ftp-put out.

@@ -379,6 +379,46 @@ func TestTransferBetweenRealServers(t *testing.T) {
 	}
 }
 
+// The other ways: IPv6, and active data connections at both ends.
+func TestTransferBetweenRealServersInOtherWays(t *testing.T) {
+	servers := []*realFTP{startVsftpd(t), startProftpd(t), startPureftpd(t)}
+	data := randomData(300_000)
+	for i, from := range servers {
+		to := servers[(i+1)%len(servers)]
+		writeFile(t, filepath.Join(from.dir, "data"), data)
+		for name, tt := range map[string]struct {
+			way way
+			fxp ftpx.FXP
+		}{
+			"fxp IPv6":                 {way{ftpx.DataPassive, "::1", ftpx.Plain, 0}, ftpx.FXPOnly},
+			"relay IPv6 active":        {way{ftpx.DataActive, "::1", ftpx.Plain, 0}, ftpx.FXPNever},
+			"relay active TLS 1.2":     {way{ftpx.DataActive, "127.0.0.1", ftpx.ExplicitTLS, tls.VersionTLS12}, ftpx.FXPNever},
+			"relay active TLS 1.3":     {way{ftpx.DataActive, "127.0.0.1", ftpx.ExplicitTLS, tls.VersionTLS13}, ftpx.FXPNever},
+			"relay IPv6 text":          {way{ftpx.DataPassive, "::1", ftpx.Plain, 0}, ftpx.FXPNever},
+			"relay TLS 1.2, automatic": {way{ftpx.DataPassive, "::1", ftpx.ExplicitTLS, tls.VersionTLS12}, ftpx.FXPAuto},
+		} {
+			t.Run(from.name+"-"+to.name+"/"+name, func(t *testing.T) {
+				opt := ftpx.TransferOptions{FXP: tt.fxp, StartTimeout: 3 * time.Second}
+				source, want := "data", data
+				if name == "relay IPv6 text" {
+					source, want, opt.Mode = "text", []byte("one\ntwo\n"), ftpx.Text
+					writeFile(t, filepath.Join(from.dir, "text"), want)
+				}
+				r, err := ftpx.Transfer(t.Context(), ftpx.Endpoint{Config: from.config(tt.way), File: from.prefix + source},
+					ftpx.Endpoint{Config: to.config(tt.way), File: to.prefix + "copy"}, opt)
+				if err != nil {
+					t.Fatalf("Transfer = %+v, %v", r, err)
+				}
+				copied, err := os.ReadFile(filepath.Join(to.dir, "copy"))
+				if err != nil || !bytes.Equal(copied, want) {
+					t.Errorf("copied %d bytes, want %d, %v", len(copied), len(want), err)
+				}
+				os.Remove(filepath.Join(to.dir, "copy"))
+			})
+		}
+	}
+}
+
 // Two servers exchange a file through TLS when one of them can be the TLS client
 // (SSCN), trusts the other, and neither insists on session reuse.
 func TestTransferThroughTLS(t *testing.T) {

@@ -122,10 +122,7 @@ func repair(verb string, reply Reply) (Reply, error) {
 	if reply.failed() {
 		return reply, nil
 	}
-	want := map[string]int{
-		"TYPE": 200, "NOOP": 200, "CWD": 250, "DELE": 250, "RMD": 250, "RNTO": 250,
-		"MKD": 257, "REST": 350, "RNFR": 350, "SIZE": 213,
-	}[verb]
+	want := insistedCode(verb)
 	if reply.Code/100 == want/100 || verb == "REST" {
 		reply.Code = want
 	}
@@ -138,6 +135,23 @@ func repair(verb string, reply Reply) (Reply, error) {
 		reply.Lines[0] = fmt.Sprint(n)
 	}
 	return reply, nil
+}
+
+// insistedCode returns the code that the library takes for a success of verb.
+func insistedCode(verb string) int {
+	switch verb {
+	case "TYPE", "NOOP":
+		return 200
+	case "SIZE":
+		return 213
+	case "CWD", "DELE", "RMD", "RNTO":
+		return 250
+	case "MKD":
+		return 257
+	case "REST", "RNFR":
+		return 350
+	}
+	return 0
 }
 
 // logIn sends USER or PASS. 2xx after either ends the login, 332 asks for ACCT.

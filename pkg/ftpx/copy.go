@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"time"
@@ -196,7 +197,18 @@ func (s *Stream) judge(err error, last time.Time, op string) error {
 	case isNetworkFailure(err):
 		return s.fail(err)
 	}
-	return s.fail(localError(op, err))
+	return s.fail(localError(op, withoutCall(err)))
+}
+
+// withoutCall drops the name of the system call that the kernel moved bytes
+// with: "write f: splice: no space left on device" says too much.
+func withoutCall(err error) error {
+	var p *fs.PathError
+	var call *os.SyscallError
+	if errors.As(err, &p) && errors.As(p.Err, &call) {
+		return &fs.PathError{Op: p.Op, Path: p.Path, Err: call.Err}
+	}
+	return err
 }
 
 // ReadFrom copies r to the file until its end. From a regular file the kernel
