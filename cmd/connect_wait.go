@@ -21,6 +21,7 @@ const (
 func (t *connector) retry(ctx context.Context, a address, limit time.Duration) (*socket.Conn, timings, error) {
 	ctx, cancel := waitContext(ctx, limit)
 	defer cancel()
+	deadline, _ := ctx.Deadline()
 	var last error // of a try that had its time
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		c, times, err := t.open(ctx, a)
@@ -31,7 +32,7 @@ func (t *connector) retry(ctx context.Context, a address, limit time.Duration) (
 			return nil, times, err
 		}
 		t.e.debugf("%v", err)
-		if last == nil || ctx.Err() == nil {
+		if last == nil || ctx.Err() == nil && time.Now().Before(deadline) {
 			last = err
 		}
 		if serr := sleep(ctx, pause); serr != nil {

@@ -290,6 +290,8 @@ func (s *tlsService) clientLine() string {
 	switch {
 	case s.o.rootOut != "":
 		words = append(words, "--ca-file", quoteIfNeeded(s.o.rootOut))
+	case s.o.fault != "":
+		words = append(words, "--probe") // a client should refuse it, and say why
 	default:
 		words = append(words, "--allow self-signed --pin sha256:"+s.made.Pin())
 	}
