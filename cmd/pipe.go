@@ -479,7 +479,7 @@ func unplaced(pe *socket.PumpError) error {
 
 // remoteFailure is the failure of the connection.
 func (v *conversation) remoteFailure(pe *socket.PumpError, target string) error {
-	f := &failure{err: pe, target: target, op: pe.Side.String(), status: statusOf(pe)}
+	f := &failure{err: pe, target: target, op: pe.Side.String(), status: pumpStatus(pe)}
 	var chunk *socket.ChunkError
 	switch {
 	case errors.Is(pe.Err, socket.ErrPeerEnded):
@@ -494,6 +494,16 @@ func (v *conversation) remoteFailure(pe *socket.PumpError, target string) error 
 		f.status, f.err, f.kind = statusTimeout, fmt.Errorf("write time-out: the peer has taken nothing for %v", v.flags.write), "write-timeout"
 	}
 	return f
+}
+
+// pumpStatus is statusOf for the failure of a connection. Most are of the system,
+// and a server may see thousands of them in a second: load balancers look whether
+// it is there by connecting and resetting.
+func pumpStatus(pe *socket.PumpError) status {
+	if sys, ok := pe.Err.(*os.SyscallError); ok {
+		return statusOfID(socket.ErrorID(sys))
+	}
+	return statusOf(pe)
 }
 
 // A connEvent is what happened to one connection.

@@ -50,9 +50,7 @@ func (s *EchoServer) Serve(conn net.Conn, done func(n int64, err error)) {
 	e := &echo{s: s, conn: conn, done: done}
 	if err := e.open(); err != nil {
 		go done(0, &PumpError{Side: ReadSide, Err: err})
-		return
 	}
-	e.wait()
 }
 
 // Stop ends all connections, and those to come, as if their peers had.
@@ -92,7 +90,7 @@ func (s *EchoServer) at(slot int32) *echo {
 	return s.slots[slot]
 }
 
-// add gives e a slot and registers it, without waiting for it yet.
+// add gives e a slot and calls turn, once, when there is something to read.
 func (s *EchoServer) add(e *echo) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,17 +104,29 @@ func (s *EchoServer) add(e *echo) error {
 	if s.stopped {
 		_ = unix.Shutdown(int(e.fd), unix.SHUT_RD) // as Stop does
 	}
-	return s.control(unix.EPOLL_CTL_ADD, e, unix.EPOLLONESHOT)
+	err := s.control(unix.EPOLL_CTL_ADD, e, untilReadable)
+	if err != nil {
+		s.forget(e)
+	}
+	return err
 }
 
 // remove forgets e, whose descriptor is still open.
 func (s *EchoServer) remove(e *echo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.control(unix.EPOLL_CTL_DEL, e, 0) // fails if it was never added
+	_ = s.control(unix.EPOLL_CTL_DEL, e, 0) // fails only for what was not added
+	s.forget(e)
+}
+
+// forget frees the slot of e. The lock is held.
+func (s *EchoServer) forget(e *echo) {
 	s.slots[e.slot] = nil
 	s.free = append(s.free, e.slot)
 }
+
+// untilReadable waits once for bytes or the end of a connection.
+const untilReadable = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT
 
 // control changes what the poller does for e. The lock is held.
 func (s *EchoServer) control(op int, e *echo, events uint32) error {
@@ -151,7 +161,7 @@ func (e *echo) open() error {
 // wait lets the server call turn, once, when there is something to read.
 func (e *echo) wait() {
 	e.s.mu.Lock() // so that the next turn sees what this one has done
-	err := e.s.control(unix.EPOLL_CTL_MOD, e, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT)
+	err := e.s.control(unix.EPOLL_CTL_MOD, e, untilReadable)
 	e.s.mu.Unlock()
 	if err != nil {
 		go e.finish(&PumpError{Side: ReadSide, Err: err})

@@ -3,8 +3,8 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"sync"
@@ -144,11 +144,14 @@ func echoOnce(addr string) error {
 	if _, err := c.Write([]byte("hello\n")); err != nil {
 		return err
 	}
-	line, err := bufio.NewReader(c).ReadString('\n')
-	if err == nil && line != "hello\n" {
-		err = fmt.Errorf("got %q back", line)
+	line := make([]byte, len("hello\n"))
+	if _, err := io.ReadFull(c, line); err != nil {
+		return err
 	}
-	return err
+	if string(line) != "hello\n" {
+		return fmt.Errorf("got %q back", line)
+	}
+	return nil
 }
 
 // idle measures the memory of connections that have spoken once and wait.
