@@ -6,8 +6,12 @@ import (
 	"slices"
 )
 
-// maxFetched bounds the issuers that are fetched for one chain.
-const maxFetched = 8
+// maxFetched bounds the issuers that are fetched for one chain, maxIssuerURLs the
+// addresses that are tried for one of them.
+const (
+	maxFetched    = 8
+	maxIssuerURLs = 4
+)
 
 // FetchIssuers completes a chain whose intermediates the peer did not send: it
 // asks fetch for the addresses that the certificates name for their issuers
@@ -57,7 +61,7 @@ func fetchIssuer(ctx context.Context, c *Certificate, fetch func(context.Context
 		return nil, fmt.Errorf("%s: the certificate names no address for its issuer", c.Subject)
 	}
 	var last error
-	for _, url := range urls {
+	for _, url := range urls[:min(len(urls), maxIssuerURLs)] {
 		data, err := fetch(ctx, url)
 		if err != nil {
 			last = err

@@ -123,6 +123,15 @@ func (e *Extension) value(tag int) (tlv, error) {
 	return d.want(tag)
 }
 
+// items reads the extension as a sequence and returns what is in it.
+func (e *Extension) items() ([]tlv, error) {
+	v, err := e.value(tagSequence)
+	if err != nil {
+		return nil, err
+	}
+	return v.children(maxExtensions)
+}
+
 // checkEnd reports octets after the value of an extension.
 func (e *Extension) checkEnd(bad *defects) {
 	d := e.reader()
@@ -382,11 +391,7 @@ func namedBits(v tlv) []byte {
 }
 
 func (x *extensionCache) readEKU(e *Extension) error {
-	v, err := e.value(tagSequence)
-	if err != nil {
-		return err
-	}
-	items, err := v.children(maxExtensions)
+	items, err := e.items()
 	if err != nil {
 		return err
 	}
@@ -547,11 +552,7 @@ type accessDescription struct {
 }
 
 func accessDescriptions(e *Extension) ([]accessDescription, error) {
-	v, err := e.value(tagSequence)
-	if err != nil {
-		return nil, err
-	}
-	items, err := v.children(maxExtensions)
+	items, err := e.items()
 	var list []accessDescription
 	for _, it := range items {
 		d := it.inside()

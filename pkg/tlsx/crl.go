@@ -91,11 +91,7 @@ type distPointName struct {
 }
 
 func parseDistPoints(e *Extension, issuer Name, bad *defects) ([]distPoint, error) {
-	v, err := e.value(tagSequence)
-	if err != nil {
-		return nil, err
-	}
-	items, err := v.children(maxExtensions)
+	items, err := e.items()
 	if err != nil {
 		return nil, err
 	}

@@ -36,11 +36,7 @@ func (p *policyCache) read(e *Extension) error {
 var errNoPolicies = errors.New("no policies")
 
 func (p *policyCache) readPolicies(e *Extension) error {
-	v, err := e.value(tagSequence)
-	if err != nil {
-		return err
-	}
-	items, err := v.children(maxExtensions)
+	items, err := e.items()
 	if err != nil {
 		return err
 	}
@@ -71,11 +67,7 @@ func (p *policyCache) readPolicies(e *Extension) error {
 }
 
 func (p *policyCache) readMappings(e *Extension) error {
-	v, err := e.value(tagSequence)
-	if err != nil {
-		return err
-	}
-	items, err := v.children(maxExtensions)
+	items, err := e.items()
 	if err != nil {
 		return err
 	}

@@ -285,14 +285,13 @@ func parseKeyExchange(body []byte, row suiteRow, version uint16) keyExchange {
 	var x keyExchange
 	switch row.kx {
 	case kECDHE:
-		var kind uint8
-		var point cryptobyte.String
-		if !s.ReadUint8(&kind) || kind != 3 || !s.ReadUint16(&x.group) || !s.ReadUint8LengthPrefixed(&point) {
+		group, _, ok := readECParams(&s)
+		if x.group = group; !ok {
 			return x
 		}
 	case kDHE:
-		var p, g, y cryptobyte.String
-		if !s.ReadUint16LengthPrefixed(&p) || !s.ReadUint16LengthPrefixed(&g) || !s.ReadUint16LengthPrefixed(&y) {
+		p, _, _, ok := readDHParams(&s)
+		if !ok {
 			return x
 		}
 		x.dhBits = bitLength(p)
@@ -303,6 +302,20 @@ func parseKeyExchange(body []byte, row suiteRow, version uint16) keyExchange {
 		s.ReadUint16(&x.scheme)
 	}
 	return x
+}
+
+// readECParams reads the server's share on a named curve (RFC 8422, section 5.4).
+func readECParams(s *cryptobyte.String) (group uint16, point cryptobyte.String, ok bool) {
+	const namedCurve = 3
+	var kind uint8
+	ok = s.ReadUint8(&kind) && kind == namedCurve && s.ReadUint16(&group) && s.ReadUint8LengthPrefixed(&point)
+	return group, point, ok
+}
+
+// readDHParams reads the server's field and share (RFC 5246, section 7.4.3).
+func readDHParams(s *cryptobyte.String) (p, g, y cryptobyte.String, ok bool) {
+	ok = s.ReadUint16LengthPrefixed(&p) && s.ReadUint16LengthPrefixed(&g) && s.ReadUint16LengthPrefixed(&y)
+	return p, g, y, ok
 }
 
 func bitLength(b []byte) int {

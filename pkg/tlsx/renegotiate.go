@@ -2,7 +2,6 @@ package tlsx
 
 import (
 	"context"
-	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -142,26 +141,11 @@ func (c *client12) agree() (exchange, secret []byte, err error) {
 }
 
 func agreeECDHE(s cryptobyte.String) (exchange, secret []byte, err error) {
-	var kind uint8
-	var group uint16
-	var point cryptobyte.String
-	if !s.ReadUint8(&kind) || kind != 3 || !s.ReadUint16(&group) || !s.ReadUint8LengthPrefixed(&point) {
+	group, point, ok := readECParams(&s)
+	if !ok {
 		return nil, nil, malformedMessage("ServerKeyExchange")
 	}
-	var curve ecdh.Curve
-	switch tls.CurveID(group) {
-	case tls.X25519:
-		curve = ecdh.X25519()
-	case tls.CurveP256:
-		curve = ecdh.P256()
-	case tls.CurveP384:
-		curve = ecdh.P384()
-	case tls.CurveP521:
-		curve = ecdh.P521()
-	default:
-		return nil, nil, fmt.Errorf("group %s: %w", GroupName(group), errors.ErrUnsupported)
-	}
-	share, err := ecdhShare(group, curve)
+	share, err := newKeyShare(group)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,8 +157,8 @@ func agreeECDHE(s cryptobyte.String) (exchange, secret []byte, err error) {
 const maxFieldBits = 8192
 
 func agreeDHE(s cryptobyte.String) (exchange, secret []byte, err error) {
-	var p, g, y cryptobyte.String
-	if !s.ReadUint16LengthPrefixed(&p) || !s.ReadUint16LengthPrefixed(&g) || !s.ReadUint16LengthPrefixed(&y) {
+	p, g, y, ok := readDHParams(&s)
+	if !ok {
 		return nil, nil, malformedMessage("ServerKeyExchange")
 	}
 	prime, theirs := new(big.Int).SetBytes(p), new(big.Int).SetBytes(y)

@@ -285,6 +285,20 @@ func TestFetchIssuers(t *testing.T) {
 	if _, err := tlsx.FetchIssuers(t.Context(), []*tlsx.Certificate{c}, nil, fetch); err == nil {
 		t.Error("a chain without end is complete")
 	}
+	many := mid.issue(newKey(t), func(c *x509.Certificate) {
+		for i := range 100 {
+			c.IssuingCertificateURL = append(c.IssuingCertificateURL, fmt.Sprintf("http://%d.example/", i))
+		}
+	})
+	hungry, err := tlsx.ParseCertificate(many.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	refuse := func(context.Context, string) ([]byte, error) { asked++; return nil, net.ErrClosed }
+	if _, err := tlsx.FetchIssuers(t.Context(), []*tlsx.Certificate{hungry}, root.store(), refuse); err == nil || asked > 4 {
+		t.Errorf("FetchIssuers = %v after %d of 100 addresses; want an error after 4", err, asked)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := tlsx.FetchIssuers(ctx, []*tlsx.Certificate{c}, root.store(), fetch); err == nil {
