@@ -334,7 +334,7 @@ func (d *dgramFlags) reportDrops(e *env, s *socket.DatagramSocket) uint64 {
 	if err != nil || n == 0 {
 		return 0
 	}
-	e.note("%d datagrams were lost because the receive buffer was full", n)
+	e.note("the receive buffer was full: %s lost", plural(int(n), "datagram"))
 	if o, err := socket.ReadOptions(s); err == nil && o.ReceiveBuffer != nil && *o.ReceiveBuffer < socket.DefaultReceiveBuffer {
 		e.note("the buffer has %s; the system allows no more (sysctl net.core.rmem_max)", formatSize(int64(*o.ReceiveBuffer)))
 	}

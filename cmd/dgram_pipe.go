@@ -71,6 +71,7 @@ type dgramPipe struct {
 	known chan struct{}     // closed when there is somebody to send to
 	sent  chan error        // the end of stdin
 	moved chan struct{}     // something came or went
+	name  string            // of the peer as the user wrote it; "" where it is not known before
 
 	mu    sync.Mutex // of again, and of the socket until the chance is gone
 	again secondChance
@@ -131,6 +132,7 @@ func (p *dgramPipe) open(ctx context.Context, args []string) (end func(), err er
 	if p.s, err = p.o.connect(ctx, a, cfg); err != nil {
 		return nil, err
 	}
+	p.name = a.String()
 	p.again = secondChance{cfg: cfg, left: p.s.Others()}
 	close(p.known)
 	return func() { _ = p.socket().Close() }, nil // everything has been sent
@@ -241,6 +243,14 @@ func (p *dgramPipe) to() string {
 	return p.peer.String()
 }
 
+// target names the peer in messages.
+func (p *dgramPipe) target() string {
+	if p.name == "" {
+		return p.to()
+	}
+	return p.name
+}
+
 // touch notes that something came or went.
 func (p *dgramPipe) touch() {
 	select {
@@ -263,7 +273,7 @@ func (p *dgramPipe) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case err := <-p.sent:
 			if err != nil {
-				cancel(packetOrLocal(err, p.to()))
+				cancel(packetOrLocal(err, p.target()))
 				return
 			}
 			if p.o.afterEOF > 0 {
@@ -301,7 +311,7 @@ func (p *dgramPipe) receive(ctx context.Context) error {
 			return err
 		case err != nil:
 			if err = p.moveOn(ctx, s, err); err != nil {
-				return packetFailure("receive", p.to(), err)
+				return packetFailure("receive", p.target(), err)
 			}
 			continue
 		case !p.fromPeer(from):

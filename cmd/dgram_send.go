@@ -437,7 +437,7 @@ func (o *dgramSendOptions) finish(e *env, targets []*sending, err error) error {
 			t.err = err
 		}
 		t.result.Millis = float64(time.Since(t.start).Microseconds()) / 1000
-		e.verbosef("%s: sent %d datagrams, %d bytes; %d replies", t.a, t.result.Datagrams, t.result.Bytes, len(t.result.Replies))
+		e.verbosef("%s: sent %s of %d bytes in all; replies: %d", t.a, plural(t.result.Datagrams, "datagram"), t.result.Bytes, len(t.result.Replies))
 		if e.format != "text" {
 			if werr := emitFailed(e, t.result, t.err, nil); werr != nil {
 				return werr

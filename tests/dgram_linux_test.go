@@ -4,6 +4,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -85,4 +87,41 @@ func TestDgramNotifiesTheSupervisor(t *testing.T) {
 		}
 	}
 	p.ends(5, "", "nothing came in 50ms")
+}
+
+// A name with several addresses: whichever is served gets everything.
+func TestDgramTriesEveryAddress(t *testing.T) {
+	needTool(t, "unshare")
+	hosts := filepath.Join(t.TempDir(), "hosts")
+	if err := os.WriteFile(hosts, []byte("127.0.0.2 name.example\n127.0.0.3 name.example\n127.0.0.4 name.example\n::1 name.example\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script := `set -e
+mount --bind ` + hosts + ` /etc/hosts
+ip link set lo up
+brio dgram echo --count 3 --port-file echo 127.0.0.4:7500 &
+while [ ! -s echo ]; do sleep 0.02; done
+printf 'a\nb\n' | brio dgram pipe --framing lines --print lines --count 2 name.example:7500
+brio dgram send --data c --wait 5s name.example:7500
+wait $!
+printf d | brio dgram pipe --timeout 10 name.example:7500 2>&1 || echo " $?"
+brio dgram send --data e name.example:7500 2>&1 || echo " $?"
+`
+	argv := []string{"-n", "-m", "bash", "-c", script}
+	if os.Geteuid() != 0 {
+		argv = append([]string{"-r"}, argv...)
+	}
+	c := exec.Command("unshare", argv...)
+	c.Dir = t.TempDir()
+	c.Env = append(os.Environ(), "PATH="+brioDir(t)+":"+os.Getenv("PATH"), "BRIO_CONFIG=none")
+	out, err := c.CombinedOutput()
+	if err != nil && strings.Contains(string(out), "unshare failed") && os.Getenv("CI") != "true" {
+		t.Skipf("no namespaces here: %s", out)
+	}
+	want := "a\nb\nc" +
+		"brio dgram pipe: name.example:7500: connection refused\n 4\n" +
+		"brio dgram send: name.example:7500: connection refused\n 4\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v: %s", err, out)
+	}
 }
