@@ -6,8 +6,8 @@
 //
 //	go run ./tests/bench [-only AREA,...] [-rounds N] [-scale F] [-json FILE] [-markdown]
 //
-// A stream has 1 GiB times the scale: -scale 4 moves 4 GiB, and needs twice that
-// in /dev/shm.
+// A stream has 1 GiB times the scale: -scale 4 moves 4 GiB, and needs three times
+// that in /dev/shm.
 package main
 
 import (
@@ -21,6 +21,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A bench is one run of the program.
@@ -38,6 +40,7 @@ type bench struct {
 type options struct {
 	only     []string // areas; none: all
 	rounds   int
+	limit    time.Duration
 	scale    float64 // factor for amounts of data
 	jsonFile string
 	markdown bool
@@ -85,6 +88,7 @@ func parseOptions() (options, error) {
 	var o options
 	only := flag.String("only", "", "comma-separated `areas` to run: "+strings.Join(areaNames(), ", ")+" (default all)")
 	flag.IntVar(&o.rounds, "rounds", 3, "how many times to go through everything")
+	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "begin no further round that would end after this `time`")
 	flag.Float64Var(&o.scale, "scale", 1, "factor for the amounts of data; 1 is a GiB a stream")
 	flag.StringVar(&o.jsonFile, "json", "", "write the rows as JSON to `file`, too (-: to stdout, instead of the table)")
 	flag.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
@@ -128,7 +132,7 @@ func run(ctx context.Context, o options) int {
 
 func (b *bench) measure() error {
 	var err error
-	if b.dir, err = scratchDir(); err != nil {
+	if b.dir, err = scratchDir(3 * b.streamSize(1)); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
@@ -137,13 +141,23 @@ func (b *bench) measure() error {
 			return err
 		}
 	}
+	err = b.measureRounds()
+	return errors.Join(err, b.report()) // what there is, when interrupted
+}
+
+func (b *bench) measureRounds() error {
 	start := time.Now()
 	for b.pass = range b.options.rounds {
+		begin := time.Now()
 		if err := b.measureAll(start); err != nil {
 			return err
 		}
+		if now := time.Now(); now.Sub(start)+now.Sub(begin) > b.options.limit {
+			fmt.Fprintf(os.Stderr, "# enough after %d of %d rounds: -limit %v\n", b.pass+1, b.options.rounds, b.options.limit)
+			break
+		}
 	}
-	return b.report()
+	return nil
 }
 
 // measureAll goes through all areas once. Rounds of one row lie minutes apart
@@ -167,11 +181,15 @@ func (b *bench) measureAll(start time.Time) error {
 	return nil
 }
 
-// scratchDir is a directory of this run, in memory where possible.
-func scratchDir() (string, error) {
-	if d, err := os.MkdirTemp("/dev/shm", "brio-bench-"); err == nil {
-		return d, nil
+// scratchDir is a directory of this run, in memory where there is room for that
+// many bytes.
+func scratchDir(room int64) (string, error) {
+	const memory = "/dev/shm"
+	var fs unix.Statfs_t
+	if err := unix.Statfs(memory, &fs); err == nil && int64(fs.Bavail)*fs.Bsize >= room {
+		return os.MkdirTemp(memory, "brio-bench-")
 	}
+	fmt.Fprintf(os.Stderr, "bench: %s has no room for %d MiB: streams begin and end on a disk\n", memory, room>>20)
 	return os.MkdirTemp("", "brio-bench-")
 }
 
