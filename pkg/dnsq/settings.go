@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,6 +30,7 @@ type settings struct {
 	realm func() string      // see newRealm
 
 	conf, hostsFile watched
+	namesFrom       atomic.Pointer[watched] // set when names are read from the system's configuration alone
 }
 
 // searchNames are what names are completed with.
@@ -44,10 +46,8 @@ func newSettings(cfg *Config) (*settings, error) {
 	s := &settings{servers: cfg.Nameservers, rotate: cfg.Rotate, header: cfg.Header}
 	given := !cfg.Auto && (cfg.Domain != "" || len(cfg.Search) > 0) // the search list
 	own := !cfg.Auto && len(cfg.Nameservers) > 0                    // the name servers
-	if !given || !own {
-		s.conf = watchSystem(cfg.ResolvConf)
-	}
 	if !own {
+		s.conf = watchSystem(cfg.ResolvConf)
 		var err error
 		if s.system, err = ReadSystemConfig(cfg.ResolvConf, cfg.Env); err != nil {
 			return nil, fmt.Errorf("configuration of the system: %w", err)
@@ -88,6 +88,7 @@ func (s *settings) readNames(cfg *Config, given bool) searchNames {
 	n := searchNames{searchDomain(cfg.Domain), searchDomains(cfg.Search), 1}
 	sys := s.system
 	if sys == nil && !given {
+		s.namesFrom.Store(new(watchSystem(cfg.ResolvConf)))
 		sys, _ = ReadSystemConfig(cfg.ResolvConf, cfg.Env)
 	}
 	if sys != nil {
@@ -116,7 +117,7 @@ func (r *Resolver) settings() *settings {
 	if now-last < int64(checkEvery) || !r.checked.CompareAndSwap(last, now) {
 		return s
 	}
-	if !s.conf.changed() && !s.hostsFile.changed() {
+	if !s.conf.changed() && !s.hostsFile.changed() && !s.namesChanged() {
 		return s
 	}
 	fresh, err := newSettings(&r.cfg)
@@ -126,6 +127,11 @@ func (r *Resolver) settings() *settings {
 	r.held.Store(fresh)
 	r.countFirst(fresh.servers)
 	return fresh
+}
+
+func (s *settings) namesChanged() bool {
+	from := s.namesFrom.Load()
+	return from != nil && from.changed()
 }
 
 // A watched is a file as it was when it was read. The zero watched never changes.

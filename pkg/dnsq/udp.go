@@ -71,11 +71,9 @@ func receive(q *question, t *Timing, read func() ([]byte, error)) (*dns.Msg, err
 	}
 }
 
-// interruptOn ends reads and writes on conn when ctx ends. Its result must be
-// called when conn is done with.
+// interruptOn ends reads and writes on conn when ctx ends, by its deadline too: a
+// timer of the connection's own would only wake the scheduler once more. Its
+// result must be called when conn is done with.
 func interruptOn(ctx context.Context, conn net.Conn) func() bool {
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline) // fails only on a closed connection, where reading fails too
-	}
 	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 }
