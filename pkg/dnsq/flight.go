@@ -56,6 +56,11 @@ func (r *Resolver) fromCache(key cacheKey, q *dns.Msg, o Options) *reply {
 	if !now.Before(e.expires) && r.cache.failed(key, now) == nil {
 		r.refreshLater(key, q, o)
 	}
+	return e.reply(q, now)
+}
+
+// reply is what the entry says to q.
+func (e *cacheEntry) reply(q *dns.Msg, now time.Time) *reply {
 	m := e.aged(now)
 	m.Id = dns.Id()
 	m.Question = q.Question // a name that does not exist was asked with another type
@@ -86,10 +91,25 @@ func (r *Resolver) join(ctx context.Context, key cacheKey, q *dns.Msg, o Options
 		f.waiters++
 		return f
 	}
+	if f := r.landed(key, q, o); f != nil {
+		return f
+	}
 	flightCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &flight{done: make(chan struct{}), waiters: 1, cancel: cancel}
 	r.flights[key] = f
 	go r.fly(flightCtx, f, key, q, o)
+	return f
+}
+
+// landed is a flight that has ended since the cache was asked, nil when none has.
+func (r *Resolver) landed(key cacheKey, q *dns.Msg, o Options) *flight {
+	now := time.Now()
+	e := r.cache.lookup(key, now, 0)
+	if o.IgnoreCache || e == nil {
+		return nil
+	}
+	f := &flight{done: make(chan struct{}), waiters: 1, cancel: func() {}, reply: e.reply(q, now)}
+	close(f.done)
 	return f
 }
 
