@@ -57,10 +57,23 @@ func (o *dnsOptions) askTransfer(ctx context.Context, e *env, r *dnsq.Resolver, 
 			break
 		}
 	}
+	if err == nil {
+		e.tellTransfer(res, cfg.Incremental)
+	}
 	if err != nil && !errors.Is(err, errStdoutGone) && !errors.As(err, new(*outputError)) {
 		err = modeFailed(q, err)
 	}
 	return firstError(emitFailed(e, res, err, func(io.Writer, *dnsq.TransferResult) error { return nil }), err)
+}
+
+// tellTransfer says what an incremental transfer without changes means.
+func (e *env) tellTransfer(res *dnsq.TransferResult, incremental bool) {
+	switch {
+	case res.Kind == dnsq.TransferCurrent:
+		e.note("%s: serial %d is the newest, nothing has changed", res.Zone, res.Serial)
+	case incremental && res.Kind == dnsq.TransferFull:
+		e.note("%s: the server sent the whole zone, not the changes", res.Zone)
+	}
 }
 
 // writeTransferRecord prints a record as a line of a zone file, or of JSON. The

@@ -267,9 +267,7 @@ func (b *bulk) giveUp(i uint16, err error) {
 		b.finish(i, s.failure)
 		return
 	}
-	if b.silent++; b.silent >= bulkGiveUp && !b.eof {
-		b.end(fmt.Errorf("%w: %w", errSilent, err))
-	}
+	cause := err
 	srv := b.servers[s.server].Server
 	if s.bad > 0 && !errors.Is(err, ErrTruncated) {
 		err = &InvalidReplyError{Count: s.bad, Reason: "malformed or not to this question"}
@@ -279,6 +277,9 @@ func (b *bulk) giveUp(i uint16, err error) {
 	b.sum.Failed++
 	b.deliver(s.seq, &s.BulkQuestion, res)
 	b.settle(s, res)
+	if b.silent++; b.silent >= bulkGiveUp && !b.eof {
+		b.end(fmt.Errorf("%w: %w", errSilent, cause))
+	}
 }
 
 // received deals with a datagram.

@@ -37,7 +37,7 @@ type bulkTry struct {
 func (b *bulk) request(try bulkTry, srv *bulkServer, query []byte) {
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 	defer cancel()
-	msg, err := b.roundTrip(ctx, srv.Server, query)
+	msg, age, err := b.cfg.Client.roundTrip(ctx, srv.Server, query, new(Timing))
 	b.lock()
 	defer b.mu.Unlock()
 	s := &b.slots[try.slot]
@@ -50,24 +50,15 @@ func (b *bulk) request(try bulkTry, srv *bulkServer, query []byte) {
 		srv.received++
 		err = b.usable(s, msg)
 	}
+	if err == nil && age > 0 {
+		wireTakeOff(msg, age)
+	}
 	if err != nil {
 		b.requestFailed(s, srv, err)
 	} else {
 		b.reply(try.slot, msg)
 	}
 	b.pump()
-}
-
-// roundTrip sends query and returns the reply.
-func (b *bulk) roundTrip(ctx context.Context, srv Server, query []byte) ([]byte, error) {
-	if srv.transport() == QUIC {
-		return b.cfg.Client.roundTripQUIC(ctx, srv, query, new(Timing))
-	}
-	msg, age, err := b.cfg.Client.roundTripHTTPS(ctx, srv, query, new(Timing))
-	if err == nil && age > 0 && len(msg) >= headerSize {
-		wireTakeOff(msg, age)
-	}
-	return msg, err
 }
 
 // usable says what is wrong with the reply msg to s, if anything. Nothing else can

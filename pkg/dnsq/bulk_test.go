@@ -244,27 +244,16 @@ func TestBulkTruncated(t *testing.T) {
 // A server that closes its connection after each reply, or at once.
 func TestBulkTCPClose(t *testing.T) {
 	for _, n := range []int{3, 0} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
+		addr := serveTCP(t, func(c net.Conn) {
+			co := &dns.Conn{Conn: c}
+			for range n {
+				if q, err := co.ReadMsg(); err == nil {
+					_ = co.WriteMsg(new(dns.Msg).SetReply(q))
 				}
-				co := &dns.Conn{Conn: c}
-				for range n {
-					if q, err := co.ReadMsg(); err == nil {
-						_ = co.WriteMsg(new(dns.Msg).SetReply(q))
-					}
-				}
-				_ = c.Close()
 			}
-		}()
-		srv, _ := dnsq.ParseServer("tcp://" + l.Addr().String())
+			_ = c.Close()
+		})
+		srv, _ := dnsq.ParseServer("tcp://" + addr)
 		got, sum, err := runBulk(t, bulkNames(20), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Tries: 3})
 		if err != nil || len(got) != 20 {
 			t.Fatalf("%d results, %v; want 20", len(got), err)

@@ -183,10 +183,8 @@ func (c *Client) once(ctx context.Context, server Server, via Transport, q *dns.
 		m, err = c.exchangeUDP(ctx, server, sent, t)
 	case TCP, TLS:
 		m, err = c.exchangeStream(ctx, server, via, sent, t)
-	case HTTPS:
-		m, err = c.exchangeHTTPS(ctx, server, sent, t)
-	case QUIC:
-		m, err = c.exchangeQUIC(ctx, server, sent, t)
+	case HTTPS, QUIC:
+		m, err = c.exchangeRequest(ctx, server, sent, t)
 	default:
 		err = &ServerError{server.String(), "unknown transport"}
 	}

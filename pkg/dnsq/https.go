@@ -17,8 +17,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/miekg/dns"
 )
 
 // mediaType is that of messages in wire format (RFC 8484 section 6).
@@ -45,22 +43,6 @@ func (e *HTTPError) Error() string {
 
 // Unwrap returns [ErrServerFailure].
 func (e *HTTPError) Unwrap() error { return ErrServerFailure }
-
-// exchangeHTTPS sends q over HTTPS (RFC 8484).
-func (c *Client) exchangeHTTPS(ctx context.Context, server Server, q *question, t *Timing) (*dns.Msg, error) {
-	body, age, err := c.roundTripHTTPS(ctx, server, q.wire, t)
-	if err != nil {
-		return nil, err
-	}
-	m, err := q.check(body)
-	if err != nil {
-		t.Invalid++
-		return nil, &InvalidReplyError{1, err.Error()}
-	}
-	t.Size = len(body)
-	takeOff(m, age)
-	return m, nil
-}
 
 // roundTripHTTPS sends a message and returns the reply, and for how many seconds a
 // cache of HTTP has kept it: they count (RFC 8484 section 5.1).

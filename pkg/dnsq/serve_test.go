@@ -3,6 +3,7 @@ package dnsq_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -171,3 +172,23 @@ func query(t *testing.T, r *dnsq.Resolver, name string, o dnsq.Options) *dnsq.An
 
 // show is an answer as one line.
 func show(a *dnsq.Answer) string { return fmt.Sprint(a.Primary, a.Others) }
+
+// serveTCP hands each connection to handle, which closes it, and returns where.
+func serveTCP(t *testing.T, handle func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go handle(c)
+		}
+	}()
+	return l.Addr().String()
+}

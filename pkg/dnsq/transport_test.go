@@ -208,22 +208,7 @@ func TestTLSPadding(t *testing.T) {
 
 // silentTCP accepts connections and says nothing.
 func silentTCP(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _, _ = io.Copy(io.Discard, c); _ = c.Close() }()
-		}
-	}()
-	return l.Addr().String()
+	return serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c); _ = c.Close() })
 }
 
 // TestSilent and TestCancelled: every transport gives up in time.

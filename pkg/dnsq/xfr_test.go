@@ -23,40 +23,29 @@ const xfrSOA = "example. 300 IN SOA ns.example. hm.example. 7 3600 600 86400 300
 // the connection unless hang is set.
 func xfrServe(t *testing.T, hang bool, change func(i int, m *dns.Msg), messages ...[]string) dnsq.Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
+	addr := serveTCP(t, func(conn net.Conn) {
+		defer conn.Close()
+		co := &dns.Conn{Conn: conn}
+		q, err := co.ReadMsg()
+		for i, records := range messages {
 			if err != nil {
-				return
+				break
 			}
-			co := &dns.Conn{Conn: conn}
-			q, err := co.ReadMsg()
-			for i, records := range messages {
-				if err != nil {
-					break
-				}
-				m := new(dns.Msg).SetReply(q)
-				for _, s := range records {
-					rr, _ := dns.NewRR(s)
-					m.Answer = append(m.Answer, rr)
-				}
-				if change != nil {
-					change(i, m)
-				}
-				err = co.WriteMsg(m)
+			m := new(dns.Msg).SetReply(q)
+			for _, s := range records {
+				rr, _ := dns.NewRR(s)
+				m.Answer = append(m.Answer, rr)
 			}
-			if hang {
-				_, _ = conn.Read(make([]byte, 1))
+			if change != nil {
+				change(i, m)
 			}
-			_ = conn.Close()
+			err = co.WriteMsg(m)
 		}
-	}()
-	srv, err := dnsq.ParseServer(l.Addr().String())
+		if hang {
+			_, _ = conn.Read(make([]byte, 1))
+		}
+	})
+	srv, err := dnsq.ParseServer(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,36 +131,23 @@ func TestTransfer(t *testing.T) {
 // A server that sends records for ever is stopped by the caller, by the context
 // or by the limit; one that falls silent by the time-out.
 func TestTransferEndless(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
+	addr := serveTCP(t, func(conn net.Conn) {
+		defer conn.Close()
+		co := &dns.Conn{Conn: conn}
+		q, err := co.ReadMsg()
+		first := true
+		for err == nil {
+			m := new(dns.Msg).SetReply(q)
+			rr, _ := dns.NewRR("a.example. 300 IN A 192.0.2.1")
+			m.Answer = []dns.RR{rr, rr, rr}
+			if first {
+				m.Answer[0], _ = dns.NewRR(xfrSOA)
+				first = false
 			}
-			go func() {
-				defer conn.Close()
-				co := &dns.Conn{Conn: conn}
-				q, err := co.ReadMsg()
-				first := true
-				for err == nil {
-					m := new(dns.Msg).SetReply(q)
-					rr, _ := dns.NewRR("a.example. 300 IN A 192.0.2.1")
-					m.Answer = []dns.RR{rr, rr, rr}
-					if first {
-						m.Answer[0], _ = dns.NewRR(xfrSOA)
-						first = false
-					}
-					err = co.WriteMsg(m)
-				}
-			}()
+			err = co.WriteMsg(m)
 		}
-	}()
-	srv, _ := dnsq.ParseServer(l.Addr().String())
+	})
+	srv, _ := dnsq.ParseServer(addr)
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
