@@ -28,6 +28,7 @@ type ServerAnswer struct {
 	Records  []string  `json:"records"`     // "TYPE DATA" of aliases and answer: sorted, names in lower case, no TTL
 	Answers  []RR      `json:"answers"`
 	Flags    []string  `json:"flags"`
+	EDE      []string  `json:"ede"`   // texts of the extended errors (RFC 8914)
 	Group    int       `json:"group"` // servers of one group say the same; 0 is the largest, -1 without reply
 	Timing   Timing    `json:"timing"`
 	Error    string    `json:"error"` // why there was no valid reply
@@ -99,13 +100,13 @@ func askOne(ctx context.Context, name string, qtype uint16, srv Server, exchange
 	if err == nil && m.Truncated {
 		err = &ServerFailedError{srv, ErrTruncated} // a part cannot be compared
 	}
-	a := ServerAnswer{Server: srv, Name: srv.ServerName, Records: []string{}, Answers: []RR{}, Flags: []string{}, Group: -1, Timing: t}
+	a := ServerAnswer{Server: srv, Name: srv.ServerName, Records: []string{}, Answers: []RR{}, Flags: []string{}, EDE: []string{}, Group: -1, Timing: t}
 	if err != nil {
 		a.err, a.Error = err, err.Error()
 		return a
 	}
 	a.Response = NewResponse(m, srv, t)
-	a.Rcode, a.Flags = a.Response.Rcode, ShortFlags(a.Response.FlagsValue)
+	a.Rcode, a.Flags, a.EDE = a.Response.Rcode, ShortFlags(a.Response.FlagsValue), a.Response.EDE
 	if len(m.Question) == 1 && (m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError) {
 		c := answerChain(m)
 		if m.Rcode != dns.RcodeSuccess {
@@ -174,7 +175,7 @@ func ZoneServers(ctx context.Context, name string, fetch FetchFunc) (zone string
 			return zone, servers, err
 		}
 		if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-			return zone, nil, fmt.Errorf("servers of %s: %w", zone, &ReplyError{Name: zone, Type: "NS", Rcode: RcodeName(m.Rcode)})
+			return zone, nil, fmt.Errorf("servers of %s: %w", zone, &ReplyError{Name: zone, Type: "NS", Rcode: RcodeName(m.Rcode), EDE: extendedErrors(m)})
 		}
 		if zone == "." {
 			return zone, nil, fmt.Errorf("no zone found above %s: %w", name, ErrNotFound)

@@ -81,7 +81,7 @@ func NewResponse(m *dns.Msg, srv Server, t Timing) *Response {
 		ID: m.Id, Opcode: opcodeName(m.Opcode), Rcode: RcodeName(m.Rcode),
 		FlagsValue: FlagsValue(m), Question: []Question{},
 		Answers: NewRRs(m.Answer), Authority: NewRRs(m.Ns), Additional: NewRRs(m.Extra),
-		EDE: []string{}, Server: srv.String(), Transport: srv.transport(),
+		EDE: extendedErrors(m), Server: srv.String(), Transport: srv.transport(),
 		Size: t.Size, Invalid: t.Invalid, Timing: t, msg: m,
 	}
 	if t.Transport != "" {
@@ -93,11 +93,25 @@ func NewResponse(m *dns.Msg, srv Server, t Timing) *Response {
 	}
 	if opt := m.IsEdns0(); opt != nil {
 		r.EDNS = newEDNS(opt)
-		for _, e := range r.EDNS.Errors {
-			r.EDE = append(r.EDE, e.String())
-		}
 	}
 	return r
+}
+
+// extendedErrors are the texts of the extended errors of m (RFC 8914).
+func extendedErrors(m *dns.Msg) []string {
+	texts := []string{}
+	if opt := m.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if ede, ok := o.(*dns.EDNS0_EDE); ok {
+				texts = append(texts, newExtendedError(ede).String())
+			}
+		}
+	}
+	return texts
+}
+
+func newExtendedError(o *dns.EDNS0_EDE) ExtendedError {
+	return ExtendedError{o.InfoCode, dns.ExtendedErrorCodeToString[o.InfoCode], escapeText(o.ExtraText)}
 }
 
 // Msg is the message itself. It must not be changed.
@@ -204,7 +218,7 @@ func newEDNS(opt *dns.OPT) *EDNS {
 		case *dns.EDNS0_PADDING:
 			e.Padding = len(o.Padding)
 		case *dns.EDNS0_EDE:
-			e.Errors = append(e.Errors, ExtendedError{o.InfoCode, dns.ExtendedErrorCodeToString[o.InfoCode], escapeText(o.ExtraText)})
+			e.Errors = append(e.Errors, newExtendedError(o))
 		default:
 			e.Other = append(e.Other, EDNSOption{o.Option(), escapeText(o.String())})
 		}

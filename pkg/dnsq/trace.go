@@ -63,7 +63,9 @@ type TraceStep struct {
 	Server      Server    `json:"server"`
 	Question    Question  `json:"question"`
 	Kind        string    `json:"kind"`
-	Rcode       string    `json:"rcode"`       // "" without reply
+	Rcode       string    `json:"rcode"` // "" without reply
+	Flags       []string  `json:"flags"`
+	EDE         []string  `json:"ede"`         // texts of the extended errors (RFC 8914)
 	Referral    string    `json:"referral"`    // the zone referred to, "" when there is none
 	Nameservers []string  `json:"nameservers"` // of that zone
 	Glue        []string  `json:"glue"`        // their addresses in the reply: "NAME ADDRESS"
@@ -295,7 +297,7 @@ func (t *tracer) ask(zone, nsName string, addr netip.Addr, name string, qtype ui
 		return nil, nil, fmt.Errorf("%w: %w", errStop, context.Cause(t.ctx))
 	}
 	step := TraceStep{Number: len(t.out.Steps) + 1, Depth: depth, Zone: zone, ServerName: nsName, Server: srv,
-		Question: Question{name, TypeName(qtype), "IN"}, Timing: timing, Nameservers: []string{}, Glue: []string{}, Answers: []RR{}}
+		Question: Question{name, TypeName(qtype), "IN"}, Timing: timing, Flags: []string{}, EDE: []string{}, Nameservers: []string{}, Glue: []string{}, Answers: []RR{}}
 	if err != nil {
 		step.Kind, step.Error = StepError, err.Error()
 	} else {
@@ -314,6 +316,7 @@ func (t *tracer) ask(zone, nsName string, addr netip.Addr, name string, qtype ui
 func (t *tracer) classify(step *TraceStep, m *dns.Msg, name string, qtype uint16) error {
 	step.Rcode = RcodeName(m.Rcode)
 	step.Response = NewResponse(m, step.Server, step.Timing)
+	step.Flags, step.EDE = ShortFlags(step.Response.FlagsValue), step.Response.EDE
 	c := t.within(m, step.Zone)
 	step.Answers = NewRRs(append(slices.Clone(c.aliases), c.records...))
 	switch {
@@ -322,7 +325,7 @@ func (t *tracer) classify(step *TraceStep, m *dns.Msg, name string, qtype uint16
 		return nil
 	case m.Rcode != dns.RcodeSuccess:
 		step.Kind = StepLame
-		return &ReplyError{Name: name, Type: TypeName(qtype), Rcode: step.Rcode, Server: step.Server.String()}
+		return &ReplyError{Name: name, Type: TypeName(qtype), Rcode: step.Rcode, EDE: step.EDE, Server: step.Server.String()}
 	case c.loop:
 		step.Kind = StepLame
 		return fmt.Errorf("%s: the aliases go round in a circle", step.Server)

@@ -311,7 +311,7 @@ func (v *validator) fetch(name string, qtype uint16) (*dns.Msg, *fault) {
 		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), err).about(name, qtype)
 	}
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-		err := &ReplyError{Name: name, Type: TypeName(qtype), Rcode: RcodeName(m.Rcode)}
+		err := &ReplyError{Name: name, Type: TypeName(qtype), Rcode: RcodeName(m.Rcode), EDE: extendedErrors(m)}
 		return nil, indeterminate(err, "cannot get %s %s: %s", name, TypeName(qtype), err).about(name, qtype)
 	}
 	return m, nil
