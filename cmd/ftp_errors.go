@@ -78,10 +78,6 @@ func ftpFailure(target string, err error) error {
 		kind = k
 	}
 	f := &failure{err: err, status: s, kind: kind, target: target}
-	var inner *failure
-	if errors.As(err, &inner) {
-		f.hints = inner.hints
-	}
 	var reply *ftpx.ReplyError
 	switch {
 	case errors.As(err, &reply) && reply.Code == 530:

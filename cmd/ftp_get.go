@@ -347,7 +347,11 @@ func (g *ftpGetter) explain(f ftpFile, err error) error {
 	if !errors.As(wrapped, &known) {
 		return wrapped
 	}
-	if f.Partial != "" {
+	var sum *ftpx.ChecksumError
+	switch {
+	case errors.As(err, &sum) && f.Partial != "":
+		known.hint("%s holds what came, and --resume would keep it: fetch it anew, or look at it", f.Partial)
+	case f.Partial != "":
 		known.hint("%s holds what came; go on with --resume", f.Partial)
 	}
 	if known.kind == "no-such-remote-file" && !g.o.recursive {

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -84,6 +85,9 @@ func (c *Client) askChecksum(verb, algorithm, path string) (Checksum, error) {
 	if err := c.chooseType(Binary); err != nil {
 		return Checksum{}, err
 	}
+	if err := c.chooseHash(verb); err != nil {
+		return Checksum{}, err
+	}
 	reply, err := c.exchange(c.ctx, verb+" "+path)
 	if err != nil {
 		return Checksum{}, err
@@ -92,6 +96,17 @@ func (c *Client) askChecksum(verb, algorithm, path string) (Checksum, error) {
 		return Checksum{}, err
 	}
 	return parseChecksum(reply.Message(), algorithm)
+}
+
+// chooseHash asks for SHA-256 where HASH offers it and would use another, such as
+// the SHA-1 of ProFTPD: "HASH CRC32;MD5;SHA-1*;SHA-256" (draft-bryan-ftp-hash).
+func (c *Client) chooseHash(verb string) error {
+	if verb != "HASH" || c.hashChosen || !slices.Contains(strings.Split(c.features["HASH"], ";"), "SHA-256") {
+		return nil
+	}
+	c.hashChosen = true
+	_, err := c.exchange(c.ctx, "OPTS HASH SHA-256") // whatever it answers
+	return err
 }
 
 // parseChecksum finds the sum: "SHA-256 0-49 169cd... name" in the reply to

@@ -59,6 +59,7 @@ type Client struct {
 	abandoned        bool            // died for lack of data; the next session is to fall back
 	unanswered       bool            // two commands have gone out at once, and not both were answered
 	badChecksum      map[string]bool // commands that were refused
+	hashChosen       bool
 	noMLSD           bool
 }
 
