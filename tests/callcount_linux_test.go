@@ -114,10 +114,12 @@ wait $!
 // machine shows, and a third of what copies of 32 KiB would need.
 func streamPaths() []countedPath {
 	const (
-		tcp, unix         = "127.0.0.1:0", "unix:$PWD/s"
-		file, pipe        = "<source", "< <(cat source)"
-		toFile, toPipe    = ">out", "> >(cat >/dev/null)"
-		toNull, tlsServer = ">/dev/null", "trace received brio tls-server -q --port-file port 127.0.0.1:0 </dev/null >/dev/null &\n"
+		tcp, unix      = "127.0.0.1:0", "unix:$PWD/s"
+		file, pipe     = "<source", "< <(cat source)"
+		toFile, toPipe = ">out", "> >(cat >/dev/null)"
+		toNull, toEnd  = ">/dev/null", ">>out"
+		tlsServer      = "trace received brio tls-server -q --port-file port 127.0.0.1:0 </dev/null "
+		tlsClient      = "trace sent brio tls-client -k -q $place "
 	)
 	path := func(name, script string, sent, received float64) countedPath {
 		return countedPath{name, script, countedSize, map[string]float64{"sent": sent, "received": received}}
@@ -125,11 +127,13 @@ func streamPaths() []countedPath {
 	return []countedPath{
 		path("file to TCP to null", listenAndConnect(tcp, file, toNull, "", ""), 4, 20),
 		path("file to TCP to file", listenAndConnect(tcp, file, toFile, "", ""), 4, 20),
+		path("file to TCP to the end of a file", listenAndConnect(tcp, file, toEnd, "", ""), 4, 20),
 		path("pipe to TCP to pipe", listenAndConnect(tcp, pipe, toPipe, "", ""), 10, 20),
 		path("file to UNIX to file", listenAndConnect(unix, file, toFile, "", ""), 10, 20),
 		path("pipe to UNIX to pipe", listenAndConnect(unix, pipe, toPipe, "", ""), 10, 20),
 		path("chunked", listenAndConnect(tcp, pipe, toNull, "--chunked-in", "--chunked-out"), 48, 96),
-		path("TLS", tlsServer+awaitPlace+"trace sent brio tls-client -k -q $place "+file+"\nwait $!\n", 20, 40),
+		path("TLS", tlsServer+toNull+" &\n"+awaitPlace+tlsClient+file+"\nwait $!\n", 20, 40),
+		path("TLS from pipe to pipe", tlsServer+toPipe+" &\n"+awaitPlace+tlsClient+pipe+"\nwait $!\n", 22, 24),
 		{"relay", `brio listen --port-file sink --discard 127.0.0.1:0 &
 while [ ! -s sink ]; do sleep 0.02; done
 trace relay brio listen --port-file port 127.0.0.1:0 --forward 127.0.0.1:$(cat sink) &
