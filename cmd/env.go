@@ -91,6 +91,7 @@ func (e *env) prepare(c *cobra.Command) error {
 	if err := e.spellFormat(); err != nil {
 		return err
 	}
+	e.warnLoose(c)
 	return e.checkFormat(c)
 }
 

@@ -337,11 +337,11 @@ func (o *ftpFlags) setLogin(e *env, cfg *ftpx.Config) error {
 	if cfg.Password != "" {
 		return nil
 	}
-	return o.lookUpLogin(cfg)
+	return o.lookUpLogin(e, cfg)
 }
 
 // lookUpLogin asks the .netrc file.
-func (o *ftpFlags) lookUpLogin(cfg *ftpx.Config) error {
+func (o *ftpFlags) lookUpLogin(e *env, cfg *ftpx.Config) error {
 	name := o.netrc
 	if name == "none" {
 		return nil
@@ -365,6 +365,9 @@ func (o *ftpFlags) lookUpLogin(cfg *ftpx.Config) error {
 		return usagef("%s: %w", name, err)
 	}
 	if entry, found := n.Find(cfg.Host, cfg.User); found {
+		if entry.Password != "" {
+			e.warnLooseFile(name)
+		}
 		cfg.User, cfg.Password = entry.Login, entry.Password
 		if cfg.Account == "" {
 			cfg.Account = entry.Account

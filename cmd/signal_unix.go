@@ -26,3 +26,8 @@ func raise(s syscall.Signal) {
 // isBrokenPipe reports that the reader of a pipe has gone. On stdout and stderr
 // Go raises SIGPIPE itself; this is for the cases where that signal is ignored.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// looseMode are the permissions that a file with a secret should not give: to
+// read or change it for everybody, to change it for the group. A group that may
+// read is how several services share a key.
+const looseMode = 0o026

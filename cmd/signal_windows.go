@@ -18,3 +18,7 @@ func isBrokenPipe(err error) bool {
 	const errorNoData = syscall.Errno(232) // ERROR_NO_DATA
 	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, errorNoData)
 }
+
+// looseMode is empty: the mode that Go makes up for files says nothing about
+// who has access.
+const looseMode = 0
