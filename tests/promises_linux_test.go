@@ -28,6 +28,7 @@ func TestAccessBeforeFirstByte(t *testing.T) {
 			filepath.Join(brioDir(t), "brio")}, command...)
 		p := startProgram(t, nil, append(args, "127.0.0.1:0", "--deny", "127.0.0.0/8", "--timeout", "20", "--port-file", port)...)
 		p.portFile = port
+		p.killTraced()
 		for range 3 {
 			c, err := net.Dial("tcp", "127.0.0.1:"+p.place())
 			if err != nil {
@@ -84,6 +85,7 @@ func TestUnixSocketModeHasNoRace(t *testing.T) {
 	trace, path := filepath.Join(dir, "trace"), filepath.Join(dir, "socket")
 	p := startProgram(t, nil, "strace", "-f", "-qq", "-o", trace, "-e", "trace=bind,listen,chmod,fchmod,fchmodat", filepath.Join(brioDir(t), "brio"),
 		"listen", "unix:"+path, "--mode", "0600", "--timeout", "20")
+	p.killTraced()
 	p.waits("the socket", func() bool { _, err := os.Stat(path); return err == nil })
 	p.waits("listen", func() bool { b, _ := os.ReadFile(trace); return strings.Contains(string(b), "listen(") })
 	text, err := os.ReadFile(trace)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,21 @@ func startFailing(t *testing.T, f failing, change func(*exec.Cmd), args ...strin
 	p := startProgram(t, change, argv...)
 	p.portFile = port
 	return p
+}
+
+// killTraced ends the program under strace, and with it strace, at the end of
+// the test: killed itself, strace leaves it alone.
+func (p *program) killTraced() {
+	p.t.Cleanup(func() {
+		pid := p.cmd.Process.Pid
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // it may have ended
+		for _, child := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				_ = unix.Kill(n, unix.SIGKILL) // as above
+			}
+		}
+		<-p.done
+	})
 }
 
 func fails(calls ...string) failing { return failing{calls: calls} }

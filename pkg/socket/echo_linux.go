@@ -90,7 +90,9 @@ func (s *EchoServer) at(slot int32) *echo {
 	return s.slots[slot]
 }
 
-// add gives e a slot and calls turn, once, when there is something to read.
+// add gives e a slot and calls turn, once, when there is something to read. It
+// is one call: a connection that is reset already is reported whatever is waited
+// for, and waiting again would report it twice.
 func (s *EchoServer) add(e *echo) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
