@@ -36,7 +36,7 @@ func scanTLS(ctx context.Context, e *env, d *tlsDialer) error {
 		},
 	})
 	if err != nil {
-		return err
+		return d.scanFailure(ctx, err)
 	}
 	s := &tlsScan{Target: d.target.String(), ScanResult: r, Certificates: [][]peerCertificate{}, Millis: ms(time.Since(start))}
 	for _, chain := range r.Chains {
@@ -53,8 +53,19 @@ func scanTLS(ctx context.Context, e *env, d *tlsDialer) error {
 	default:
 		err = failf(statusHandshake, "no-tls", "%s: the server answers to no version of TLS", d.target)
 	}
+	if err != nil && !e.wantsJSON() {
+		return err // there is nothing to show
+	}
 	if werr := emitFailed(e, s, err, e.writeScan); werr != nil {
 		return werr
+	}
+	return err
+}
+
+// scanFailure is the failure of the first question, or the end of the run.
+func (d *tlsDialer) scanFailure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return at(d.target.String(), context.Cause(ctx))
 	}
 	return err
 }
@@ -123,12 +134,17 @@ func renegotiationText(r tlsx.Renegotiation) string {
 }
 
 func versionRows(v *tlsx.ScanVersion) [][]string {
-	if !v.Supported {
-		return [][]string{{v.Version, "no"}}
-	}
 	what := "yes"
-	if v.Preference != "" {
+	switch {
+	case !v.Supported && v.Unanswered:
+		return [][]string{{v.Version, "no answer"}}
+	case !v.Supported:
+		return [][]string{{v.Version, "no"}}
+	case v.Preference != "":
 		what += ", the " + v.Preference + "'s order decides"
+	}
+	if v.Unanswered {
+		what += "; not every question was answered"
 	}
 	rows := [][]string{{v.Version, what}}
 	for _, s := range v.Suites {

@@ -218,3 +218,43 @@ func TestScanUnreachable(t *testing.T) {
 		t.Errorf("Scan = %v; want %v", err, want)
 	}
 }
+
+// dialSilent connects to a server that never says a word.
+func dialSilent(t *testing.T) func(context.Context) (net.Conn, error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", l.Addr().String())
+	}
+}
+
+// TestScanSilentPeer tells a server that says nothing from one that says no.
+func TestScanSilentPeer(t *testing.T) {
+	r, err := tlsx.Scan(t.Context(), tlsx.ScanConfig{Dial: dialSilent(t), ProbeTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range r.Versions {
+		if v.Supported || !v.Unanswered {
+			t.Errorf("%s: supported %v, unanswered %v; want no answer", v.Version, v.Supported, v.Unanswered)
+		}
+	}
+	if r.Failures != r.Probes || r.Probes != len(r.Versions) {
+		t.Errorf("%d of %d questions failed; want one for each version, all", r.Failures, r.Probes)
+	}
+}
+
+// TestScanCancelled ends a scan in the middle.
+func TestScanCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	_, err := tlsx.Scan(ctx, tlsx.ScanConfig{Dial: dialSilent(t)})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Scan = %v; want %v", err, context.Canceled)
+	}
+}

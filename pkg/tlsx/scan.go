@@ -64,6 +64,9 @@ type ScanVersion struct {
 	Preference string `json:"preference"`
 	// DHBits is the size of the finite field of DHE suites, 0 without them.
 	DHBits int `json:"dh_bits"`
+	// Unanswered says that a question about the version got no answer: there
+	// may be more to it.
+	Unanswered bool `json:"unanswered"`
 
 	number uint16
 }
@@ -114,18 +117,24 @@ func (s *scanner) reachable(ctx context.Context) error {
 
 // ask puts one question. Nil means no: a refusal, a closed connection, or no
 // answer, which counts as a failure.
-func (s *scanner) ask(ctx context.Context, q RawConfig) (r *RawResult) {
-	q.ServerName = s.cfg.ServerName
-	s.onConn(ctx, func(ctx context.Context, conn net.Conn) (err error) {
-		r, err = ProbeRaw(ctx, conn, q)
-		return err
-	})
+func (s *scanner) ask(ctx context.Context, q RawConfig) *RawResult {
+	r, _ := s.answer(ctx, q)
 	return r
 }
 
-// onConn has question ask on a connection of its own, when it is its turn, and
-// counts an error that is no refusal.
-func (s *scanner) onConn(ctx context.Context, question func(context.Context, net.Conn) error) {
+// answer is ask that tells no from no answer.
+func (s *scanner) answer(ctx context.Context, q RawConfig) (r *RawResult, answered bool) {
+	q.ServerName = s.cfg.ServerName
+	answered = s.onConn(ctx, func(ctx context.Context, conn net.Conn) (err error) {
+		r, err = ProbeRaw(ctx, conn, q)
+		return err
+	})
+	return r, answered
+}
+
+// onConn has question ask on a connection of its own, when it is its turn. An
+// error that is no refusal counts as no answer.
+func (s *scanner) onConn(ctx context.Context, question func(context.Context, net.Conn) error) (answered bool) {
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()
 	s.probes.Add(1)
@@ -134,12 +143,14 @@ func (s *scanner) onConn(ctx context.Context, question func(context.Context, net
 	conn, err := s.cfg.Dial(ctx)
 	if err != nil {
 		s.failures.Add(1)
-		return
+		return false
 	}
 	defer conn.Close()
 	if err := question(ctx, conn); err != nil && !isRefusal(err) {
 		s.failures.Add(1)
+		return false
 	}
+	return true
 }
 
 // isRefusal reports an answer that means no: an alert, hanging up, or what we
@@ -164,7 +175,7 @@ func (s *scanner) scanVersions(ctx context.Context) {
 	s.result.Versions = make([]ScanVersion, len(numbers)+1)
 	ssl2 := &s.result.Versions[0]
 	*ssl2 = ScanVersion{Version: VersionName(2), Suites: []CipherSuite{}, number: 2}
-	work := []func(){func() { ssl2.Supported = s.askSSL2(ctx) }}
+	work := []func(){func() { ssl2.Supported, ssl2.Unanswered = s.askSSL2(ctx) }}
 	for i, n := range numbers {
 		v := &s.result.Versions[i+1]
 		*v = ScanVersion{Version: VersionName(n), Suites: []CipherSuite{}, number: n}
@@ -193,7 +204,8 @@ func pick(items []uint16, ask func([]uint16) (picked uint16, ok bool)) []uint16 
 func (s *scanner) scanSuites(ctx context.Context, v *ScanVersion) {
 	is13 := v.number == tls.VersionTLS13
 	ask := func(suites []uint16) (uint16, bool) {
-		r := s.ask(ctx, RawConfig{Versions: []uint16{v.number}, Suites: suites, HelloOnly: true})
+		r, answered := s.answer(ctx, RawConfig{Versions: []uint16{v.number}, Suites: suites, HelloOnly: true})
+		v.Unanswered = v.Unanswered || !answered
 		if r == nil || r.version != v.number {
 			return 0, false
 		}
@@ -463,12 +475,12 @@ func suitesFor(auth authSet) []uint16 {
 
 // askSSL2 sends a CLIENT-HELLO of SSL 2.0 with its seven cipher kinds and looks
 // for a SERVER-HELLO.
-func (s *scanner) askSSL2(ctx context.Context) (spoken bool) {
-	s.onConn(ctx, func(ctx context.Context, conn net.Conn) (err error) {
+func (s *scanner) askSSL2(ctx context.Context) (spoken, unanswered bool) {
+	answered := s.onConn(ctx, func(ctx context.Context, conn net.Conn) (err error) {
 		spoken, err = askSSL2(ctx, conn)
 		return err
 	})
-	return spoken
+	return spoken, !answered
 }
 
 func askSSL2(ctx context.Context, conn net.Conn) (bool, error) {
