@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,36 +94,44 @@ func joinContinued(lines []string) []string {
 // isServer matches commands that go on until they are told to end.
 var isServer = regexp.MustCompile(`brio (listen|tls-server|dgram (recv|echo|pipe))\b`)
 
-// runExample runs one example in a fresh directory. A server has a second to
-// fail in, and then must end at SIGTERM; everything else has to end well by
-// itself.
+// runExample runs one example in a fresh directory. What fails is one of those
+// that may.
 func (w *world) runExample(t *testing.T, example string) {
+	defer w.around(t, example)()
+	dir := w.directory(t)
+	got, out := w.runScript(t, dir, example, nil, isServer.MatchString(example))
+	if got != 0 && !mayFail(example, got) {
+		t.Errorf("%s ends with status %d:\n%s", example, got, out)
+	}
+}
+
+// runScript runs a script in dir and returns its status and what it prints. A
+// server has a second to fail in, and then must end at SIGTERM, which is status
+// 0 here; everything else has to end by itself.
+func (w *world) runScript(t *testing.T, dir, script string, stdin io.Reader, server bool) (status int, output string) {
+	t.Helper()
 	limit := 20 * time.Second
-	server := isServer.MatchString(example)
 	if server {
 		limit = time.Second
 	}
-	defer w.around(t, example)()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	c := exec.CommandContext(ctx, "bash", "-c", example)
-	c.Dir = w.directory(t)
-	c.Env = w.environ(c.Dir)
+	c := exec.CommandContext(ctx, "bash", "-c", script)
+	c.Dir, c.Env, c.Stdin = dir, w.environ(dir), stdin
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
 	c.WaitDelay = 5 * time.Second
 	err := c.Run()
-	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // what the example left behind
-	got := exitStatus(c.ProcessState)
+	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // what the script left behind
 	switch {
 	case server && ctx.Err() != nil && !errors.Is(err, exec.ErrWaitDelay):
+		return 0, out.String()
 	case ctx.Err() != nil:
-		t.Errorf("%s does not end:\n%s", example, out.String())
-	case got != 0 && !mayFail(example, got):
-		t.Errorf("%s ends with status %d:\n%s", example, got, out.String())
+		t.Errorf("%s does not end:\n%s", script, out.String())
 	}
+	return exitStatus(c.ProcessState), out.String()
 }
 
 // mayFail holds the examples that show a failure, and its status.

@@ -66,7 +66,7 @@ func TestExamplePrograms(t *testing.T) {
 	}
 
 	file := filepath.Join(dir, "cert.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: selfSigned(t).Certificate[0]})
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: selfSigned(t, func(*x509.Certificate) {}).Certificate[0]})
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,9 @@ func TestExamplePrograms(t *testing.T) {
 	}
 }
 
-// selfSigned makes a certificate that ends in 19 days.
-func selfSigned(t *testing.T) tls.Certificate {
+// selfSigned makes a certificate for 127.0.0.1 that ends in 19 days, unless edit
+// makes it another.
+func selfSigned(t *testing.T, edit func(*x509.Certificate)) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -103,6 +104,7 @@ func selfSigned(t *testing.T) tls.Certificate {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(19*24*time.Hour + 12*time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
+	edit(c)
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)

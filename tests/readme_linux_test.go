@@ -1,21 +1,17 @@
 package tests
 
 import (
-	"bytes"
-	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
@@ -55,7 +51,8 @@ func insideFirstMinute(t *testing.T) {
 	for _, block := range readmeBlocks(t, "The first minute") {
 		for part := range strings.SplitSeq(strings.TrimPrefix(block, "$ "), "\n$ ") {
 			command, want, _ := strings.Cut(part, "\n")
-			got := w.shell(t, dir, command)
+			_, got := w.runScript(t, dir, command, nil, false)
+			got = strings.TrimSuffix(got, "\n")
 			if volatile(got) != volatile(want) {
 				t.Errorf("$ %s\nprints:\n%s\nthe README shows:\n%s", command, got, want)
 			}
@@ -65,17 +62,6 @@ func insideFirstMinute(t *testing.T) {
 	if n < 9 {
 		t.Errorf("only %d commands found", n)
 	}
-}
-
-// shell runs a command line and returns what it prints, on both streams.
-func (w *world) shell(t *testing.T, dir, command string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	c := exec.CommandContext(ctx, "bash", "-c", command)
-	c.Dir, c.Env = dir, w.environ(dir)
-	out, _ := c.CombinedOutput() // what failed is part of the show
-	return strings.TrimSuffix(string(out), "\n")
 }
 
 // volatile takes out what differs from one day and run to the next.
@@ -90,7 +76,7 @@ func volatile(s string) string {
 // servers of every world, and makes its files.
 func (w *world) serveFirstMinute(t *testing.T) {
 	t.Helper()
-	cert := selfSigned(t)
+	cert := selfSigned(t, func(*x509.Certificate) {})
 	w.files["server.pem"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	w.files["ftp.part"] = content("/pub/motd")
 	go talk(listenLocal(t, 7007), "")
@@ -183,34 +169,14 @@ func recipeStatus(script string) int {
 
 // runRecipe is runExample, with something on stdin.
 func (w *world) runRecipe(t *testing.T, script string) {
-	want := recipeStatus(script)
-	server := isServer.MatchString(script) && !strings.Contains(script, "\n")
-	limit := 20 * time.Second
-	if server {
-		limit = time.Second
-	}
 	defer w.around(t, script)()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	c := exec.CommandContext(ctx, "bash", "-c", script)
-	c.Dir = w.directory(t)
-	if err := os.Chmod(filepath.Join(c.Dir, "run-tests"), 0o755); err != nil {
+	dir := w.directory(t)
+	if err := os.Chmod(filepath.Join(dir, "run-tests"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c.Env, c.Stdin = w.environ(c.Dir), strings.NewReader("line\n")
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
-	c.WaitDelay = 5 * time.Second
-	_ = c.Run() // the status says it
-	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-	got := exitStatus(c.ProcessState)
-	switch {
-	case server && ctx.Err() != nil:
-	case ctx.Err() != nil:
-		t.Errorf("%s\ndoes not end:\n%s", script, out.String())
-	case got != want:
-		t.Errorf("%s\nends with status %d, not %d:\n%s", script, got, want, out.String())
+	server := isServer.MatchString(script) && !strings.Contains(script, "\n")
+	got, out := w.runScript(t, dir, script, strings.NewReader("line\n"), server)
+	if want := recipeStatus(script); got != want {
+		t.Errorf("%s\nends with status %d, not %d:\n%s", script, got, want, out)
 	}
 }
