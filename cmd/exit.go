@@ -42,32 +42,33 @@ const (
 	statusPipe        status = statusSignal + 13
 )
 
-// statusTexts is the one table of statuses: help, man pages and tests read it.
+// statusTexts is the one table of statuses: messages have the text, help and man
+// pages what it stands for as well.
 var statusTexts = []struct {
-	status status
-	text   string
+	status     status
+	text, more string
 }{
-	{statusOK, "done, and the answer is good"},
-	{statusOther, "other failure"},
-	{statusUsage, "wrong usage"},
-	{statusNotFound, "no such name, service or remote file"},
-	{statusRefused, "connection refused"},
-	{statusTimeout, "time-out"},
-	{statusUnreachable, "host or network unreachable"},
-	{statusBroken, "connection broken: reset, aborted, truncated"},
-	{statusLocalAddr, "local address in use or not available"},
-	{statusDenied, "access denied"},
-	{statusHandshake, "TLS or proxy handshake failed"},
-	{statusExpectation, "expectation not met"},
-	{statusLocalIO, "local input or output failed"},
-	{statusVerify, "verification failed"},
-	{statusServer, "the server answered with a failure"},
-	{statusProtocol, "the peer broke the protocol"},
-	{statusPartial, "part of a batch failed"},
-	{statusBug, "a bug in brio"},
-	{statusNoExec, "the command to run could not be started"},
-	{statusNoCommand, "the command to run was not found"},
-	{statusPipe, "the reader of stdout has gone"},
+	{statusOK, "done, and the answer is good", ""},
+	{statusOther, "other failure", ""},
+	{statusUsage, "wrong usage", ""},
+	{statusNotFound, "no such name, service or remote file", " (NXDOMAIN, no such record, FTP 550)"},
+	{statusRefused, "connection refused", " (also by ICMP: port unreachable)"},
+	{statusTimeout, "time-out", " of any kind; the message says which"},
+	{statusUnreachable, "host or network unreachable", ""},
+	{statusBroken, "connection broken: reset, aborted, truncated", ""},
+	{statusLocalAddr, "local address in use or not available", ""},
+	{statusDenied, "access denied", ": local permission, login refused, peer not allowed"},
+	{statusHandshake, "TLS or proxy handshake failed", ""},
+	{statusExpectation, "expectation not met", ": the answer is no, it expires too soon, servers disagree"},
+	{statusLocalIO, "local input or output failed", ": disk full, file missing or not readable"},
+	{statusVerify, "verification failed", ": certificate, host name, DNSSEC, checksum"},
+	{statusServer, "the server answered with a failure", ": SERVFAIL, REFUSED, FTP 4xx or 5xx"},
+	{statusProtocol, "the peer broke the protocol", ""},
+	{statusPartial, "part of a batch failed", "; the JSON of each item has its own status"},
+	{statusBug, "a bug in brio", "; please report it"},
+	{statusNoExec, "the command to run could not be started", ""},
+	{statusNoCommand, "the command to run was not found", ""},
+	{statusPipe, "the reader of stdout has gone", ""},
 }
 
 func (s status) text() string {
@@ -80,6 +81,16 @@ func (s status) text() string {
 		return fmt.Sprintf("ended by signal %d", s-statusSignal)
 	}
 	return "status of the command that was run"
+}
+
+// explained is the text and what it stands for.
+func (s status) explained() string {
+	for _, t := range statusTexts {
+		if t.status == s {
+			return t.text + t.more
+		}
+	}
+	return s.text()
 }
 
 // statusOf is the only place where errors become exit statuses.

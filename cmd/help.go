@@ -47,7 +47,7 @@ func exitLines(c *cobra.Command) []statusLine {
 	}
 	for i := range lines {
 		if lines[i].text == "" {
-			lines[i].text = lines[i].status.text()
+			lines[i].text = lines[i].status.explained()
 		}
 	}
 	slices.SortFunc(lines, func(a, b statusLine) int { return int(a.status) - int(b.status) })

@@ -119,7 +119,7 @@ func exitCodesTopic() string {
 	var b strings.Builder
 	b.WriteString("Exit statuses of brio, the same for all commands:\n\n")
 	for _, t := range statusTexts {
-		fmt.Fprintf(&b, "  %-4d %s\n", t.status, t.text)
+		fmt.Fprintf(&b, "  %-4d %s\n", t.status, t.status.explained())
 	}
 	b.WriteString(`  128+n ended by signal n, which is raised again, so that a shell loop stops
 
@@ -184,7 +184,7 @@ added, never renamed.
 
 Without a JSON processor:
   --get answers.0.data        prints one field; a list prints one line each
-  -w '%{rcode} %{rtt_ms}\n'   prints a line as you like it
+  -w '%{ip} %{form}\n'        prints a line as you like it (brio ipaddr 127.1)
   --format sh                 prints NAME='value' lines for eval
 
 brio help json COMMAND prints the JSON Schema of what a command emits.
