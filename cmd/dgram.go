@@ -299,6 +299,14 @@ func (p *printFlags) add(f *pflag.FlagSet) {
 	sizeVar(f, &p.size, "size", 65535, "room of `SIZE` for a received datagram; what does not fit is lost, and reported")
 }
 
+// check refuses a room that holds nothing, or takes all memory.
+func (p *printFlags) check() error {
+	if p.size < 1 || p.size > maxRoom {
+		return usagef("--size is from 1 to 1M")
+	}
+	return nil
+}
+
 // print writes one datagram. Data that are encoded are text: each has a line.
 func (p *printFlags) print(w io.Writer, m socket.Message) error {
 	b := m.Data[:m.N]

@@ -42,6 +42,9 @@ ADDR the first socket of systemd's socket activation is used.`,
 }
 
 func runDgramEcho(ctx context.Context, e *env, o *dgramRecvOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	s, end, err := o.open(ctx, e, args)
 	if err != nil {
 		return err

@@ -78,6 +78,9 @@ type dgramPipe struct {
 }
 
 func runDgramPipe(ctx context.Context, e *env, o *dgramPipeOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	out, err := e.openSink("")
 	if err != nil {
 		return err

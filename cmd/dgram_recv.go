@@ -61,6 +61,17 @@ were cut, or lost because the system's buffer was full, are reported on stderr.`
 	)
 }
 
+// maxRoom is the most that --size may be: there is room for a batch.
+const maxRoom = 1 << 20
+
+// check refuses numbers that make no sense.
+func (o *dgramRecvOptions) check() error {
+	if o.count < 0 {
+		return usagef("--count is a positive number")
+	}
+	return o.printFlags.check()
+}
+
 // addListen defines the flags of a socket that waits.
 func (o *dgramRecvOptions) addListen(c *cobra.Command) {
 	flagGroup(c, "Listening", func(f *pflag.FlagSet) {
@@ -100,6 +111,9 @@ func (o *dgramRecvOptions) open(ctx context.Context, e *env, args []string) (*so
 }
 
 func runDgramRecv(ctx context.Context, e *env, o *dgramRecvOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	if o.output != "" && e.format != "text" && !e.dropGeneralFormat() {
 		return usagef("--output is for the data; results of --format %s go to stdout", e.format)
 	}

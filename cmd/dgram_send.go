@@ -103,6 +103,9 @@ func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []strin
 	if o.count < 1 || o.replies < 0 || o.rate < 0 {
 		return usagef("--count is at least 1, --replies and --rate at least 0")
 	}
+	if err := o.printFlags.check(); err != nil {
+		return err
+	}
 	cfg, err := o.config()
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -45,7 +46,8 @@ type listenOptions struct {
 	broker         bool
 	served         bool // another command brings a service of its own
 
-	outputs string // template of the names of output files, one for each connection
+	shared  io.Writer // where all connections of -k write, if they do
+	outputs string    // template of the names of output files, one for each connection
 
 	backlog      int
 	mptcp        bool

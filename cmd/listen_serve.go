@@ -25,7 +25,8 @@ type server struct {
 	access *access
 	where  string // the place listened on, as the user named it
 
-	slots    chan struct{} // one for each connection that may be open; nil: any number
+	giveUp   context.CancelCauseFunc // ends a server of many connections
+	slots    chan struct{}           // one for each connection that may be open; nil: any number
 	wg       sync.WaitGroup
 	accepted int64
 	short    bool // it has been told that descriptors are short
@@ -57,6 +58,8 @@ func (s *server) run(ctx context.Context) error {
 	if n := s.o.parallel(); n > 0 {
 		s.slots = make(chan struct{}, n)
 	}
+	ctx, s.giveUp = context.WithCancelCause(ctx)
+	defer s.giveUp(nil)
 	connCtx, stop := s.drainContext(ctx)
 	defer stop()
 	if s.o.light() {
@@ -70,6 +73,9 @@ func (s *server) run(ctx context.Context) error {
 	err := s.acceptAll(ctx, connCtx)
 	_ = s.l.Close() // those under way go on, nobody else is let in
 	s.wg.Wait()
+	if cause := context.Cause(ctx); isOutputFailure(cause) {
+		return cause
+	}
 	switch {
 	case err != nil:
 		return err
@@ -115,7 +121,9 @@ func (s *server) acceptAll(ctx, connCtx context.Context) error {
 		if err := s.takeSlot(ctx); err != nil {
 			return err
 		}
+		stop := s.watchOutput()
 		c, err := s.next(ctx)
+		stop()
 		if err != nil {
 			if s.o.noWait && s.accepted > 0 && statusOf(err) == statusExpectation {
 				return nil
@@ -133,6 +141,20 @@ func (s *server) acceptAll(ctx, connCtx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// watchOutput ends the server when the reader of the output that connections
+// share leaves. While there is a connection, it has its own watch.
+func (s *server) watchOutput() (stop func()) {
+	if s.o.shared == nil {
+		return func() {}
+	}
+	return socket.WatchOutput(s.o.shared, func() { s.giveUp(errStdoutGone) })
+}
+
+// isOutputFailure reports whether err says that nothing can be written any more.
+func isOutputFailure(err error) bool {
+	return errors.Is(err, errStdoutGone) || errors.As(err, new(*outputError))
 }
 
 func (s *server) takeSlot(ctx context.Context) error {
@@ -158,6 +180,10 @@ func (s *server) giveSlot() {
 func (s *server) report(err error) {
 	var sig *signalError
 	if err == nil || errors.As(err, &sig) {
+		return
+	}
+	if s.o.shared != nil && isOutputFailure(err) {
+		s.giveUp(err) // it would fail all others too
 		return
 	}
 	s.failed.Add(1)

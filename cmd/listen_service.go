@@ -117,7 +117,8 @@ func (o *listenOptions) pipeService(e *env) (service, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v.keep, v.oob = o.keepOpen, &o.oob
+	v.oob = &o.oob
+	o.share(v)
 	return func(ctx context.Context, c *socket.Conn, id int64) (socket.PipeResult, error) {
 		if o.perConnection() {
 			return v.runInto(ctx, c, id, outputName(o.outputs, c, id))
@@ -125,6 +126,14 @@ func (o *listenOptions) pipeService(e *env) (service, func() error, error) {
 		r, err := v.run(ctx, c.NetConn(), peerName(c), id)
 		return r.PipeResult, err
 	}, v.close, nil
+}
+
+// share keeps the output of v open for many connections, if there may be many.
+func (o *listenOptions) share(v *conversation) {
+	v.keep = o.keepOpen
+	if v.keep && v.out != nil && !o.perConnection() {
+		o.shared = v.out
+	}
 }
 
 // outputName fills in the file name of one connection.

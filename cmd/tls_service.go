@@ -159,7 +159,7 @@ func (s *tlsService) piper() (tlsHandler, func() error, error) {
 	if err != nil {
 		return nil, func() error { return nil }, err
 	}
-	v.keep = s.o.keepOpen
+	s.o.share(v)
 	return func(ctx context.Context, conn net.Conn, c *socket.Conn, id int64) (socket.PipeResult, error) {
 		r, err := v.run(ctx, conn, peerName(c), id)
 		return r.PipeResult, err

@@ -154,6 +154,36 @@ func TestListenFailures(t *testing.T) {
 	}
 }
 
+// What all connections of -k share ends all of them: a reader of stdout that
+// leaves, also between connections, and a full disk.
+func TestListenManyWithoutOutput(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startProgram(t, func(c *exec.Cmd) { c.Stdout = w }, "brio", "listen", "-k", anyPort)
+	w.Close()
+	c := p.dial()
+	io.WriteString(c, "one\n")
+	b := make([]byte, 4)
+	if _, err := io.ReadFull(r, b); err != nil || string(b) != "one\n" {
+		t.Errorf("read %q, %v", b, err)
+	}
+	c.Close()
+	time.Sleep(50 * time.Millisecond) // nobody is connected
+	r.Close()
+	p.ends(141, "", "")
+
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	p = startProgram(t, func(c *exec.Cmd) { c.Stdout = full }, "brio", "listen", "-k", anyPort)
+	io.WriteString(p.dial(), "x")
+	p.ends(12, "", "write stdout: no space left on device")
+}
+
 // brio | head -1 ends as coreutils do, although the peer sends nothing more.
 func TestListenReaderOfStdoutLeaves(t *testing.T) {
 	for _, how := range []string{"while idle", "while data come"} {
