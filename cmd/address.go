@@ -177,6 +177,9 @@ func (a address) check(s string, use addressUse) error {
 
 // checkPort judges a port that is a number; a service name is looked up later.
 func checkPort(port string, use addressUse) error {
+	if strings.ContainsAny(port, ":[]/") {
+		return usagef("port %q is neither a number nor a service", port)
+	}
 	if !isPort(port) {
 		return nil
 	}

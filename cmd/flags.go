@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func secondsToDuration(n float64, s string) (time.Duration, error) {
 	if n >= limit {
 		return 0, badDuration(s)
 	}
-	return time.Duration(n * float64(time.Second)), nil
+	return time.Duration(math.Round(n * float64(time.Second))), nil // a nanosecond may be the difference
 }
 
 func durationUnit(s string) (time.Duration, bool) {

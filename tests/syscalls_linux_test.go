@@ -73,7 +73,7 @@ func fails(calls ...string) failing { return failing{calls: calls} }
 // interrupted is EINTR now and then in everything that moves bytes or waits.
 func interrupted() failing {
 	return fails("splice:error=EINTR:when=2+3", "sendfile:error=EINTR:when=1+2", "epoll_pwait:error=EINTR:when=3+2",
-		"accept4:error=EINTR:when=1+2", "read:error=EINTR:when=40+5", "write:error=EINTR:when=40+5", "close:error=EINTR:when=9+3")
+		"accept4:error=EINTR:when=1+2", "read:error=EINTR:when=40+5", "write:error=EINTR:when=40+5")
 }
 
 // System calls fail on the way from the stdin of connect to the stdout of
