@@ -137,7 +137,7 @@ func (f *fuzzer) fuzz(binary, dir, cache, name string) result {
 	ctx, cancel := context.WithTimeout(f.ctx, f.limit)
 	defer cancel()
 	c := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.fuzz=^"+name+"$", "-test.fuzztime="+f.time,
-		"-test.fuzzcachedir="+cache, "-test.parallel=1", "-test.timeout=0")
+		"-test.fuzzminimizetime=200x", "-test.fuzzcachedir="+cache, "-test.parallel=1", "-test.timeout=0")
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGINT) } // the counts are printed, found inputs kept
 	c.WaitDelay = time.Minute
 	var text bytes.Buffer
