@@ -48,6 +48,9 @@ func (o *dnsOptions) plan(args []string) (*dnsPlan, error) {
 		}
 		p.questions = append(p.questions, dnsQuestion{addr, dnsq.ReverseName(a), dns.TypePTR})
 	}
+	if o.repeat < 0 {
+		return nil, usagef("--repeat %d: not a number of tries", o.repeat)
+	}
 	if o.decodeSet && o.decode && slices.ContainsFunc(p.questions, func(q dnsQuestion) bool { return q.qtype == dns.TypeANY }) {
 		return nil, usagef("the reply to ANY cannot be decoded").hint("leave out --decode, or ask for the types you need")
 	}

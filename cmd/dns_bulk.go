@@ -74,6 +74,9 @@ func runDNSBulk(ctx context.Context, e *env, o *dnsOptions, r *dnsq.Resolver, pl
 
 // checkBulk refuses flags that have no effect on many names.
 func (o *dnsOptions) checkBulk() error {
+	if w := o.modes.bulk.window; w < 0 {
+		return usagef("--window %d: not a number of questions", w)
+	}
 	for _, flag := range []struct {
 		set  bool
 		name string

@@ -220,7 +220,7 @@ func (o *dnsOptions) ask(ctx context.Context, e *env, r *dnsq.Resolver, plan *dn
 	e.tellAnswer(a)
 	if err = a.Err(); err != nil {
 		f := dnsFailed(q, err)
-		if a.Response.Rcode == "NXDOMAIN" && o.search == "" && !strings.Contains(q.text, ".") {
+		if o.search == "" && !strings.Contains(q.text, ".") && (a.Response.Rcode == "NXDOMAIN" || len(o.searchList) > 0) {
 			f.hint("to complete it with domain and search list: --search")
 		}
 		err = f

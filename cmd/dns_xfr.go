@@ -48,6 +48,9 @@ func (o *dnsOptions) askTransfer(ctx context.Context, e *env, r *dnsq.Resolver, 
 		err error
 	)
 	for _, srv := range r.Servers() {
+		if srv.Transport == dnsq.HTTPS || srv.Transport == dnsq.QUIC {
+			return usagef("zones are not transferred over %s", srv.Transport).hint("ask over TCP or TLS: @tcp://%s or @tls://%s", srv.Host, srv.Host)
+		}
 		w := bufio.NewWriterSize(e.out, 64<<10)
 		res, err = dnsq.Transfer(ctx, srv, q.name, cfg, func(rec *dnsq.TransferRecord) error { return e.writeTransferRecord(w, rec) })
 		if ferr := w.Flush(); err == nil {

@@ -166,7 +166,7 @@ func (r *Resolver) candidates(name string, mode SearchMode) ([]string, error) {
 	case mode == SearchNdots || dots > 0:
 		return append([]string{abs}, completed...), nil
 	case len(completed) == 0:
-		return nil, fmt.Errorf("%s: %w: the name has no dot and the search list is empty", name, ErrNotFound)
+		return nil, fmt.Errorf("%w: the name has no dot and the search list is empty", ErrNotFound)
 	}
 	return completed, nil
 }
