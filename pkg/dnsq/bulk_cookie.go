@@ -29,13 +29,13 @@ func (s *bulkServer) setCookie(cookie []byte) {
 	setOptionsLen(s.opt)
 }
 
-// cookieFits reports whether the cookie in msg, if any, belongs to ours, and
-// learns the server's part (RFC 7873 section 5.3).
-func (s *bulkServer) cookieFits(msg []byte) bool {
-	if len(s.cookie) == 0 {
+// cookieFits reports whether the cookie in the OPT record opt of msg, if any,
+// belongs to ours, and learns the server's part (RFC 7873 section 5.3).
+func (s *bulkServer) cookieFits(msg []byte, opt wireRR) bool {
+	if len(s.cookie) == 0 || opt.end == 0 {
 		return true
 	}
-	got, _ := wireCookie(msg)
+	got := wireCookie(msg[opt.data:opt.end])
 	if len(got) == 0 || bytes.Equal(got, s.cookie) {
 		return true
 	}
@@ -50,34 +50,23 @@ func (s *bulkServer) cookieFits(msg []byte) bool {
 	return true
 }
 
-// wireCookie is the cookie in the OPT record of msg, and the upper octet of its
-// rcode; empty and zero without.
-func wireCookie(msg []byte) (cookie []byte, extended byte) {
-	wireRecords(msg, func(rr wireRR) {
-		if rr.typ != dns.TypeOPT || msg[rr.owner] != 0 {
-			return
+// wireCookie is the cookie among the EDNS options, empty without.
+func wireCookie(options []byte) []byte {
+	for len(options) >= optionHead {
+		end := optionHead + int(binary.BigEndian.Uint16(options[2:]))
+		switch {
+		case end > len(options):
+			return nil
+		case binary.BigEndian.Uint16(options) == dns.EDNS0COOKIE:
+			return options[optionHead:end]
 		}
-		extended = byte(rr.ttl >> 24)
-		for data := msg[rr.data:rr.end]; len(data) >= optionHead; {
-			end := optionHead + int(binary.BigEndian.Uint16(data[2:]))
-			if end > len(data) {
-				return
-			}
-			if binary.BigEndian.Uint16(data) == dns.EDNS0COOKIE {
-				cookie = data[optionHead:end]
-			}
-			data = data[end:]
-		}
-	})
-	return cookie, extended
+		options = options[end:]
+	}
+	return nil
 }
 
-// wireBadCookie reports whether msg says BADCOOKIE. Its rcode has two octets, of
-// which the header holds half of one.
-func wireBadCookie(msg []byte) bool {
-	if msg[3]&0xf != dns.RcodeBadCookie&0xf {
-		return false
-	}
-	_, extended := wireCookie(msg)
-	return extended == dns.RcodeBadCookie>>4
+// wireBadCookie reports whether msg says BADCOOKIE. Its rcode has two parts: four
+// bits in the header and eight in the OPT record (RFC 6891 section 6.1.3).
+func wireBadCookie(msg []byte, opt wireRR) bool {
+	return int(opt.ttl>>24)<<4|int(msg[3]&0xf) == dns.RcodeBadCookie
 }

@@ -296,16 +296,18 @@ func (b *bulk) received(sock *bulkSocket, msg []byte) {
 		return
 	}
 	s := &b.slots[i-1]
-	if !s.matches(msg, b.cfg.RandomCase) || !sock.server.cookieFits(msg) {
+	opt, ok := wireCheck(msg)
+	switch {
+	case !s.matches(msg, b.cfg.RandomCase) || ok && !sock.server.cookieFits(msg, opt):
 		b.sum.Mismatched++
 		b.unusable(i - 1)
-		return
+	case !ok:
+		b.malformed(i - 1)
+	case len(sock.server.cookie) > 0 && !s.noOPT && wireBadCookie(msg, opt):
+		b.refusedCookie(i - 1) // the server knows us from now on (RFC 7873 section 5.2.3)
+	default:
+		b.reply(i-1, msg)
 	}
-	if len(sock.server.cookie) > 0 && !s.noOPT && wireBadCookie(msg) { // the server knows us from now on (RFC 7873 section 5.2.3)
-		b.refusedCookie(i - 1)
-		return
-	}
-	b.reply(i-1, msg)
 }
 
 // refusedCookie sends slot i again with the cookie its server has just given out.
@@ -338,15 +340,16 @@ func (b *bulk) unusable(i uint16) {
 	}
 }
 
-// reply deals with a message that belongs to slot i.
+// malformed counts a reply to slot i that cannot be parsed.
+func (b *bulk) malformed(i uint16) {
+	b.sum.Malformed++
+	b.unusable(i)
+}
+
+// reply deals with a well-formed message that belongs to slot i.
 func (b *bulk) reply(i uint16, msg []byte) {
 	s := &b.slots[i]
 	srv := b.servers[s.server]
-	if !wireWellFormed(msg) {
-		b.sum.Malformed++
-		b.unusable(i)
-		return
-	}
 	b.silent = 0
 	srv.refused = nil
 	srv.knowsEDNS = srv.knowsEDNS || !s.noOPT

@@ -164,8 +164,11 @@ func (st *bulkStream) received(msg []byte) bool {
 		b.sum.Mismatched++
 		return true
 	}
-	st.useful = true
-	b.reply(i-1, msg)
+	if st.useful = true; wireWellFormed(msg) {
+		b.reply(i-1, msg)
+	} else {
+		b.malformed(i - 1)
+	}
 	b.pump()
 	return true
 }

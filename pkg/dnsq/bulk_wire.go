@@ -253,35 +253,48 @@ func wireQuestionEnd(msg []byte) int {
 	return off
 }
 
-// wireRecords walks over all records of msg, whose header is complete, and reports
-// whether they are well formed.
-func wireRecords(msg []byte, each func(rr wireRR)) bool {
+// wireCheck walks over all records of msg, whose header is complete. It reports
+// whether they are well formed, and where the OPT record is; its end is zero when
+// there is none.
+func wireCheck(msg []byte) (opt wireRR, ok bool) {
 	off := wireQuestionEnd(msg)
 	if off < 0 {
-		return false
+		return opt, false
 	}
-	n := int(binary.BigEndian.Uint16(msg[6:])) + int(binary.BigEndian.Uint16(msg[8:])) + int(binary.BigEndian.Uint16(msg[10:]))
-	for range n {
+	for range wireCount(msg) {
 		rr, ok := wireRecord(msg, off)
 		if !ok || !wireDataFits(msg, rr) {
-			return false
+			return opt, false
 		}
-		each(rr)
+		if rr.typ == dns.TypeOPT {
+			opt = rr
+		}
 		off = rr.end
 	}
-	return true
+	return opt, true
+}
+
+// wireCount is the number of records that msg announces.
+func wireCount(msg []byte) int {
+	return int(binary.BigEndian.Uint16(msg[6:])) + int(binary.BigEndian.Uint16(msg[8:])) + int(binary.BigEndian.Uint16(msg[10:]))
 }
 
 // wireWellFormed reports whether all records of msg can be parsed.
-func wireWellFormed(msg []byte) bool { return wireRecords(msg, func(wireRR) {}) }
+func wireWellFormed(msg []byte) bool {
+	_, ok := wireCheck(msg)
+	return ok
+}
 
 // wireTakeOff takes age seconds off the TTLs of msg, which is well formed.
 func wireTakeOff(msg []byte, age uint32) {
-	wireRecords(msg, func(rr wireRR) {
+	off := wireQuestionEnd(msg)
+	for range wireCount(msg) {
+		rr, _ := wireRecord(msg, off)
 		if rr.typ != dns.TypeOPT {
 			binary.BigEndian.PutUint32(msg[rr.data-6:], rr.ttl-min(rr.ttl, age))
 		}
-	})
+		off = rr.end
+	}
 }
 
 // wireDataFits checks the data of the types that are shown straight from the wire.

@@ -140,7 +140,7 @@ func findTSIG(b []byte) (*dns.TSIG, int, error) {
 		return nil, 0, errors.New("malformed message")
 	}
 	off := wireQuestionEnd(b)
-	n := int(binary.BigEndian.Uint16(b[6:])) + int(binary.BigEndian.Uint16(b[8:])) + int(binary.BigEndian.Uint16(b[10:]))
+	n := wireCount(b)
 	var last wireRR
 	for range n {
 		last, _ = wireRecord(b, off)
