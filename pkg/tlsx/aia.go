@@ -67,16 +67,10 @@ func fetchIssuer(ctx context.Context, c *Certificate, fetch func(context.Context
 			last = err
 			continue
 		}
-		objects, err := ReadObjects(data, nil)
+		certs, err := issuersIn(data)
 		if err != nil {
 			last = fmt.Errorf("%s: %w", url, err)
 			continue
-		}
-		var certs []*Certificate
-		for _, o := range objects {
-			if o.Certificate != nil {
-				certs = append(certs, o.Certificate)
-			}
 		}
 		if p := issuerIn(certs, c); p != nil {
 			return p, nil
@@ -84,4 +78,40 @@ func fetchIssuer(ctx context.Context, c *Certificate, fetch func(context.Context
 		last = fmt.Errorf("%s: not the issuer's certificate", url)
 	}
 	return nil, last
+}
+
+// issuersIn reads what such an address may answer: a certificate, or a PKCS #7
+// list of them, in DER or PEM. It reads nothing else: opening a PKCS #12 file,
+// even with no password, costs what its author likes.
+func issuersIn(data []byte) ([]*Certificate, error) {
+	blocks := pemBlocks(data)
+	if len(blocks) == 0 {
+		v, err := parseDER(data, tagSequence)
+		if err != nil {
+			return nil, err
+		}
+		typ := "CERTIFICATE"
+		if kids, err := v.children(4); err == nil && len(kids) > 0 && kids[0].is(tagOID) {
+			typ = "PKCS7"
+		}
+		blocks = []pemBlock{{typ: typ, data: v.full}}
+	}
+	var certs []*Certificate
+	for _, b := range blocks {
+		switch b.typ {
+		case "CERTIFICATE", "X509 CERTIFICATE", "PKCS7", "CMS":
+		default:
+			continue
+		}
+		found, err := objectsOfBlock(b, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range found {
+			if o.Certificate != nil {
+				certs = append(certs, o.Certificate)
+			}
+		}
+	}
+	return certs, nil
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -88,7 +89,7 @@ func ParsePKCS12(data, password []byte) ([]P12Bag, error) {
 	if password, err = checkP12MAC(pfx, content, password); err != nil {
 		return nil, err
 	}
-	return readAuthenticatedSafe(content, password)
+	return readAuthenticatedSafe(content, password, time.Now().Add(maxP12Time))
 }
 
 // readContentInfo reads a ContentInfo of RFC 5652, section 3.
@@ -198,7 +199,13 @@ func p12Digest(oid string) (h func() hash.Hash, blockSize int) {
 	return nil, 0
 }
 
-func readAuthenticatedSafe(content, password []byte) ([]P12Bag, error) {
+// maxP12Time bounds the opening of one file, whose parts may each ask for the
+// iterations they like.
+const maxP12Time = 20 * time.Second
+
+var errP12Time = errors.New("PKCS #12: opening all of it takes too long")
+
+func readAuthenticatedSafe(content, password []byte, until time.Time) ([]P12Bag, error) {
 	s := cryptobyte.String(content)
 	var list cryptobyte.String
 	if !s.ReadASN1(&list, cbasn1.SEQUENCE) {
@@ -210,11 +217,14 @@ func readAuthenticatedSafe(content, password []byte) ([]P12Bag, error) {
 		if err != nil {
 			return nil, err
 		}
+		if time.Now().After(until) {
+			return nil, errP12Time
+		}
 		contents, err := openP12Content(kind, body, password)
 		if err != nil {
 			return nil, err
 		}
-		r := bagReader{password: password, encrypted: kind == oidCMSEncrypted}
+		r := bagReader{password: password, until: until, encrypted: kind == oidCMSEncrypted}
 		if err := r.read(contents, 0); err != nil {
 			return nil, err
 		}
@@ -267,6 +277,7 @@ func openEncryptedData(body cryptobyte.String, password []byte) ([]byte, error) 
 
 type bagReader struct {
 	password  []byte
+	until     time.Time
 	encrypted bool
 	bags      []P12Bag
 }
@@ -311,6 +322,9 @@ func (r *bagReader) bag(oid string, value cryptobyte.String) (P12Bag, error) {
 		b.Kind, b.DER = P12Key, bytes.Clone(value)
 	case oidBagShroudedKey:
 		b.Kind, b.Encrypted = P12Key, true
+		if time.Now().After(r.until) {
+			return b, errP12Time
+		}
 		b.DER, err = decryptPKCS8(value, r.password)
 	case oidBagCert:
 		b.Kind = P12Certificate

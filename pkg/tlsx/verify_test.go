@@ -285,6 +285,16 @@ func TestFetchIssuers(t *testing.T) {
 	if _, err := tlsx.FetchIssuers(t.Context(), []*tlsx.Certificate{c}, nil, fetch); err == nil {
 		t.Error("a chain without end is complete")
 	}
+	dir := mid.files(leaf)
+	openssl(t, dir, "crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-out", "ca.p7b")
+	openssl(t, dir, "crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-outform", "DER", "-out", "ca.p7c")
+	openssl(t, dir, "pkcs12", "-export", "-nokeys", "-in", "ca.pem", "-passout", "pass:", "-out", "ca.p12")
+	for file, want := range map[string]int{"ca.pem": 1, "ca.p7b": 1, "ca.p7c": 1, "ca.p12": 0} {
+		give := func(context.Context, string) ([]byte, error) { return read(t, dir, file), nil }
+		if found, err := tlsx.FetchIssuers(t.Context(), []*tlsx.Certificate{c}, root.store(), give); len(found) != want || (err == nil) != (want == 1) {
+			t.Errorf("FetchIssuers from %s = %v, %v; want %d", file, found, err, want)
+		}
+	}
 	many := mid.issue(newKey(t), func(c *x509.Certificate) {
 		for i := range 100 {
 			c.IssuingCertificateURL = append(c.IssuingCertificateURL, fmt.Sprintf("http://%d.example/", i))
