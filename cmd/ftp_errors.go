@@ -36,7 +36,7 @@ func ftpStatus(err error) (status, string) {
 		return statusHandshake, "tls-handshake"
 	case errors.Is(err, ftpx.ErrProtocol), errors.As(err, &unknown):
 		return statusProtocol, "protocol-error"
-	case errors.Is(err, ftpx.ErrUnsafeName):
+	case errors.Is(err, ftpx.ErrUnsafeName), errors.Is(err, errNameTaken):
 		return statusProtocol, "unsafe-name"
 	case errors.Is(err, ftpx.ErrTruncated), errors.Is(err, ftpx.ErrAborted):
 		return statusBroken, "truncated"

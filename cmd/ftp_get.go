@@ -101,7 +101,7 @@ func runFTPGet(ctx context.Context, e *env, o ftpGetOptions, args []string) erro
 	if err := o.check(args, sums); err != nil {
 		return err
 	}
-	g := &ftpGetter{e: e, o: o, sums: sums, report: &ftpReport{e: e, stdout: o.output == "-"}, taken: map[string]string{}}
+	g := &ftpGetter{e: e, o: o, sums: sums, report: &ftpReport{e: e, stdout: o.output == "-"}, taken: map[string]getSource{}}
 	g.o.say = g.report.note
 	if err := g.parse(args); err != nil {
 		return err
@@ -161,7 +161,7 @@ type ftpGetter struct {
 	report  *ftpReport
 	servers []*ftpServer
 	roots   []localDir
-	taken   map[string]string // local path to the remote file that has it
+	taken   map[string]getSource // local path to the file that has it
 }
 
 // An ftpServer is one server, login and way to reach it, with what is wanted
@@ -171,6 +171,14 @@ type ftpServer struct {
 	session *ftpx.Session
 	urls    []ftpx.URL
 }
+
+// A getSource is a remote file.
+type getSource struct {
+	server *ftpServer
+	remote string
+}
+
+func (s getSource) url() string { return ftpURL(s.server.cfg, s.remote) }
 
 // parse reads the URLs and gathers those of the same server.
 func (g *ftpGetter) parse(args []string) error {

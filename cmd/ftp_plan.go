@@ -40,7 +40,7 @@ func (p *ftpPlan) add(ctx context.Context, u ftpx.URL) error {
 		if local == "" {
 			return usagef("the URL names no file").hint("fetch a directory with -r, list it with brio ftp-ls")
 		}
-		return p.take(single)
+		return p.takeNamed(single)
 	}
 	return p.server.session.Do(ctx, func(c *ftpx.Client, _ int) error {
 		if u.Pattern != "" {
@@ -88,17 +88,28 @@ func (g *ftpGetter) root(where string) (localDir, error) {
 
 // take adds a job unless another has its local name.
 func (p *ftpPlan) take(j getJob) error {
-	key := filepath.Join(j.dir.name, j.local)
+	key, source := filepath.Join(j.dir.name, j.local), getSource{p.server, j.remote}
 	other, taken := p.taken[key]
-	if taken && other == j.remote {
-		return nil // named twice, or planned before a session broke
+	if taken && other != source {
+		return fmt.Errorf("%w: %s would become %s, and so would %s", errNameTaken, other.url(), key, source.url())
 	}
-	if taken {
-		return fmt.Errorf("%w: %s and %s would both become %s", ftpx.ErrUnsafeName, other, j.remote, key)
+	if !taken { // else named twice, or planned before a session broke
+		p.taken[key] = source
+		p.jobs = append(p.jobs, j)
 	}
-	p.taken[key] = j.remote
-	p.jobs = append(p.jobs, j)
 	return nil
+}
+
+// errNameTaken says that two remote files would have one local name.
+var errNameTaken = errors.New("name taken")
+
+// takeNamed takes a file that the user has named.
+func (p *ftpPlan) takeNamed(j getJob) error {
+	err := p.take(j)
+	if errors.Is(err, errNameTaken) {
+		return usagef("%w", err).hint("fetch them into different directories with -d, or one at a time with -o")
+	}
+	return err
 }
 
 func (p *ftpPlan) addMatches(ctx context.Context, c *ftpx.Client, u ftpx.URL, dir localDir) error {

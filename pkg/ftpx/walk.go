@@ -100,8 +100,8 @@ type Match struct {
 }
 
 // Glob returns what a pattern of [path.Match] stands for, one listing for each
-// directory that has to be searched, in the order of the names. No match is an
-// empty list.
+// directory that has to be searched, in the order of the names; links to
+// directories are followed. No match is an empty list.
 func (c *Client) Glob(ctx context.Context, pattern string) ([]Match, error) {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
@@ -134,10 +134,13 @@ func (c *Client) glob(ctx context.Context, dir string, segments []string) ([]Mat
 			out = append(out, Match{Join(dir, e.Name), e})
 			continue
 		}
-		if e.Kind != KindDir {
+		if e.Kind != KindDir && e.Kind != KindLink {
 			continue
 		}
 		below, err := c.glob(ctx, Join(dir, e.Name), segments[1:])
+		if err != nil && e.Kind == KindLink && errors.Is(err, fs.ErrNotExist) {
+			continue // a link to a file, or to nowhere
+		}
 		if err != nil {
 			return out, err
 		}

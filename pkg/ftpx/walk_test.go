@@ -2,9 +2,11 @@ package ftpx_test
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/brio-net/brio/internal/ftptest"
@@ -66,7 +68,8 @@ func TestWalkOfATreeWithoutEnd(t *testing.T) {
 }
 
 func TestGlob(t *testing.T) {
-	c := dial(t, config(tree(t)))
+	s := tree(t)
+	c := dial(t, config(s))
 	for _, tt := range []struct {
 		pattern string
 		want    []string
@@ -85,6 +88,22 @@ func TestGlob(t *testing.T) {
 		}
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("Glob(%q) = %q, %v; want %q", tt.pattern, got, err, tt.want)
+		}
+	}
+	for _, dir := range []string{"link", "a/two.gz"} { // to a directory, and to a file
+		s.On("MLSD", func(c *ftptest.Session, arg string) {
+			if arg == "" {
+				c.Transfer(func(conn net.Conn) error {
+					_, err := io.WriteString(conn, "type=OS.unix=symlink; link\r\n")
+					return err
+				})
+				return
+			}
+			c.Default("MLSD", strings.Replace(arg, "link", strings.Replace(dir, "link", "a", 1), 1))
+		})
+		matches, err := c.Glob(t.Context(), "*/*.txt")
+		if want := dir == "link"; err != nil || (len(matches) == 1 && matches[0].Path == "link/one.txt") != want {
+			t.Errorf("Glob through a link to %s = %v, %v", dir, matches, err)
 		}
 	}
 	if _, err := c.Glob(t.Context(), "[a"); err == nil {
