@@ -94,7 +94,7 @@ func runFTPPut(ctx context.Context, e *env, o ftpPutOptions, files []string, tar
 	if err != nil {
 		return err
 	}
-	p := &ftpPutter{e: e, o: o, cfg: cfg, mode: o.mode(u), report: report}
+	p := &ftpPutter{e: e, o: o, cfg: cfg, mode: o.mode(u), report: report, taken: map[string]string{}}
 	p.plan(ctx, files, u.Path)
 	p.report.progress = e.startProgress("ftp-put", "")
 	pool := ftpx.Pool{Config: cfg, Retry: o.retry(e, serverName(cfg)), Max: o.sessions}
@@ -138,6 +138,7 @@ type ftpPutter struct {
 	mode   ftpx.Mode
 	report *ftpReport
 	jobs   []putJob
+	taken  map[string]string // remote path to the local file that goes there
 }
 
 // A putJob is one file to store, or one empty directory to make.
@@ -175,7 +176,7 @@ func (p *ftpPutter) plan(ctx context.Context, files []string, target string) {
 			}
 			p.addTree(ctx, name, top)
 		default:
-			p.jobs = append(p.jobs, putJob{local: name, remote: remote, makeDirs: p.o.makeDirs})
+			p.take(ctx, putJob{local: name, remote: remote, makeDirs: p.o.makeDirs})
 		}
 	}
 }
@@ -185,7 +186,21 @@ func (p *ftpPutter) addStdin(ctx context.Context, remote string, into bool) {
 		p.localFailed(ctx, "-", errors.New("stdin needs a file name in the URL"))
 		return
 	}
-	p.jobs = append(p.jobs, putJob{local: "-", remote: remote, makeDirs: p.o.makeDirs})
+	p.take(ctx, putJob{local: "-", remote: remote, makeDirs: p.o.makeDirs})
+}
+
+// take adds a job unless another file is stored under its name.
+func (p *ftpPutter) take(ctx context.Context, j putJob) {
+	other, taken := p.taken[j.remote]
+	switch {
+	case taken && other == j.local: // named twice
+	case taken && !p.o.unique:
+		f := ftpFile{URL: ftpURL(p.cfg, j.remote), File: j.local, Size: -1}
+		p.report.file(ctx, f, ftpFailure(j.local, usagef("would be stored as %s, and so would %s", f.URL, other)))
+	default:
+		p.taken[j.remote] = j.local
+		p.jobs = append(p.jobs, j)
+	}
 }
 
 func (p *ftpPutter) localFailed(ctx context.Context, name string, err error) {
@@ -223,7 +238,7 @@ func (p *ftpPutter) addTree(ctx context.Context, top, remote string) {
 			p.report.note("%s: left out: no regular file", name)
 			return nil
 		}
-		p.jobs = append(p.jobs, putJob{local: name, remote: target, makeDirs: true})
+		p.take(ctx, putJob{local: name, remote: target, makeDirs: true})
 		return nil
 	})
 	if err != nil {
