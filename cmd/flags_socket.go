@@ -186,13 +186,21 @@ func (d *dialFlags) explain(f *failure, a address) error {
 	}
 	switch f.status {
 	case statusNotFound:
-		f.hint("see what the DNS says: brio dns-query %s", a.host)
+		f.hint("%s", unknownPlace(a))
 	case statusTimeout:
 		if d.md5.given() {
 			f.hint("a peer with another TCP MD5 key, or none, does not answer at all")
 		}
 	}
 	return f
+}
+
+// unknownPlace says what to look at when a name or service is not known.
+func unknownPlace(a address) string {
+	if _, err := netip.ParseAddr(a.host); err == nil {
+		return "a port is a number, or one of the services that this machine knows: brio ipaddr port " + a.port
+	}
+	return "see what the DNS says: brio dns-query " + a.host
 }
 
 // dialTarget is the network and address for socket.Dial.

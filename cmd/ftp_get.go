@@ -45,8 +45,8 @@ from the start. PATH is relative to the login directory; //PATH and %2FPATH are
 absolute. The characters * ? [ ] stand for many files; write %2A for the character
 itself. No name that a server sends leads out of the directory.`,
 		Example: `  brio ftp-get ftp://ftp.example.com/pub/file.tar.gz
-  brio ftp-get -o - ftp://ftp.example.com/pub/motd | head
   brio ftp-get --resume --retries 10 'ftp://ftp.example.com/pub/*.iso'
+  brio ftp-get -o - ftp://ftp.example.com/pub/motd | head
   brio ftp-get -r --newer --delete -d mirror ftp://ftp.example.com/pub/
   brio ftp-get --tls explicit --user me --password-file pw ftp.example.com/report.csv
   brio ftp-get --json --sha256 "$(cut -c1-64 file.sha256)" ftp://ftp.example.com/pub/file`,
