@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -249,9 +248,7 @@ func readFailure(name string, err error) *failure {
 // hintServer says how to name a server, where the name of a file that is not
 // there could be one's.
 func hintServer(name string, f *failure) error {
-	ext := strings.ToLower(filepath.Ext(name))
-	isFile := slices.Contains([]string{".pem", ".crt", ".cer", ".der", ".key", ".csr", ".crl", ".p7b", ".p7c", ".p12", ".pfx", ".jks"}, ext)
-	if f.kind == "no-such-file" && !isFile && validHost(name) == nil {
+	if f.kind == "no-such-file" && !isCertificateName(name) && validHost(name) == nil {
 		f.hint("for a server, write its port: %s:443", name)
 	}
 	return f

@@ -134,8 +134,11 @@ func commandsFor(arg string) []string {
 	return nil
 }
 
+// isCertificateName reports whether a name ends as those of files that cert-info
+// reads do.
 func isCertificateName(file string) bool {
-	return slices.Contains([]string{".pem", ".crt", ".cer", ".der", ".p12", ".pfx", ".csr", ".crl"}, filepath.Ext(file))
+	endings := []string{".pem", ".crt", ".cer", ".der", ".key", ".csr", ".crl", ".p7b", ".p7c", ".p12", ".pfx", ".jks"}
+	return slices.Contains(endings, strings.ToLower(filepath.Ext(file)))
 }
 
 func commandNames(c *cobra.Command) []string {
