@@ -234,3 +234,35 @@ func FuzzStartTLS(f *testing.F) {
 		}
 	})
 }
+
+// The server's side of the dialogues takes any client: it ends, and agrees to TLS
+// only after the word for it.
+func FuzzServeStartTLS(f *testing.F) {
+	for _, s := range []string{
+		"EHLO x\r\nHELP\r\nNOOP\r\nRSET\r\nMAIL FROM:<a>\r\nSTARTTLS\r\n", "LHLO x\r\nSTARTTLS\r\n", "a1 CAPABILITY\r\na2 NOOP\r\na3 LOGIN x y\r\na4 STARTTLS\r\n",
+		"CAPA\r\nUSER x\r\nSTLS\r\n", "FEAT\r\nUSER x\r\nAUTH TLS\r\n", "0\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037",
+		"<?xml version='1.0'?><stream:stream xmlns='jabber:client' to='x'><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+		"\x00\x00\x00\x08\x04\xd2\x16\x2f", "CAP LS 302\r\nNICK x\r\nSTARTTLS\r\n", "CAPABILITIES\r\nMODE READER\r\nSTARTTLS\r\n", "CAPABILITY\r\nNOOP\r\nSTARTTLS\r\n",
+		"\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00", "\xff\xfb\x2e\xff\xfa\x2e\x01\xff\xf0", "QUIT\r\n", "a1 LOGOUT\r\n", "EHLO\r\nQUIT\r\n", "\r\n",
+	} {
+		for i := range tlsx.StartTLSServerProtocols() {
+			f.Add(uint8(i), []byte(s))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
+		protocols := tlsx.StartTLSServerProtocols()
+		protocol := protocols[int(which)%len(protocols)]
+		server, client := net.Pipe()
+		defer server.Close()
+		go io.Copy(io.Discard, client)
+		go func() { client.Write(data); client.Close() }()
+		_, err := tlsx.ServeStartTLS(t.Context(), server, protocol, "a.example")
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s does not end: %v", protocol, err)
+		}
+		binary := slices.Contains([]string{"ldap", "postgres", "mysql", "rdp", "telnet"}, protocol)
+		if text := strings.ToUpper(string(data)); err == nil && !binary && !strings.Contains(text, "TLS") && !strings.Contains(text, "AUTH SSL") {
+			t.Errorf("%s agrees to TLS after %q", protocol, data)
+		}
+	})
+}
