@@ -3,8 +3,10 @@ package tlsx_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/brio-net/brio/pkg/tlsx"
 )
@@ -23,7 +25,11 @@ func TestKeysOfEveryKind(t *testing.T) {
 		if err != nil || len(objects) == 0 {
 			t.Fatalf("%s: %v", name, err)
 		}
-		return objects[len(objects)-1] // after parameters
+		o := objects[len(objects)-1] // after parameters
+		if i := o.Info(); i.Problem != "" || i.Kind != o.Kind {
+			t.Errorf("%s: %+v", name, i)
+		}
+		return o
 	}
 	var before *tlsx.Certificate
 	for name, args := range map[string][]string{
@@ -104,6 +110,106 @@ func TestPurposesWithOpenSSL(t *testing.T) {
 			if r := tlsx.VerifyCertificate(c, tlsx.VerifyOptions{Roots: roots, Purpose: p}); r.OK != want {
 				t.Errorf("%s for %s: %v; want %v", usage, p, r, want)
 			}
+		}
+	}
+}
+
+// A chain in any order is one tree, from its root to its end.
+func TestBundleIsATree(t *testing.T) {
+	id, root, err := tlsx.MakeChain([]string{"localhost"}, time.Hour, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs := []*tlsx.Certificate{must(tlsx.ParseCertificate(root.Raw))}
+	for _, der := range id.Certificate {
+		certs = append(certs, must(tlsx.ParseCertificate(der)))
+	}
+	b := tlsx.NewBundle(certs)
+	if roots := b.Roots(); !slices.Equal(roots, []int{0}) {
+		t.Errorf("Roots() = %v", roots)
+	}
+	chain := b.Chain(1)
+	if len(chain) != len(certs) || chain[len(chain)-1] != 0 {
+		t.Errorf("Chain(1) = %v", chain)
+	}
+	for i, c := range chain[1:] {
+		if !slices.Contains(b.Children(c), chain[i]) {
+			t.Errorf("Children(%d) = %v", c, b.Children(c))
+		}
+	}
+}
+
+// Words of the command line and of JSON are read as they are written.
+func TestWordsComeBack(t *testing.T) {
+	for _, mode := range []tlsx.VerifyMode{tlsx.VerifyNone, tlsx.VerifyOptional, tlsx.VerifyRequired} {
+		text, err := mode.MarshalText()
+		var back tlsx.VerifyMode
+		if err != nil || back.UnmarshalText(text) != nil || back != mode {
+			t.Errorf("%v is %q, which is %v", mode, text, back)
+		}
+	}
+	for _, check := range []tlsx.CRLCheck{tlsx.CRLOff, tlsx.CRLLeaf, tlsx.CRLAll} {
+		text, err := check.MarshalText()
+		var back tlsx.CRLCheck
+		if err != nil || back.UnmarshalText(text) != nil || back != check {
+			t.Errorf("%v is %q, which is %v", check, text, back)
+		}
+	}
+	for _, word := range []string{"client", "server"} {
+		var order tlsx.CipherOrder
+		if err := order.UnmarshalText([]byte(word)); err != nil || order.String() != word {
+			t.Errorf("%q is %v, %v", word, order, err)
+		}
+	}
+	if new(tlsx.CipherOrder).UnmarshalText([]byte("x")) == nil {
+		t.Error("an order that is none is taken")
+	}
+}
+
+// Requests, lists, responses and containers of OpenSSL show what is in them.
+func TestContainersOfOpenSSL(t *testing.T) {
+	dir := t.TempDir()
+	openssl(t, dir, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "k", "-subj", "/CN=x", "-days", "2", "-out", "c")
+	if err := os.WriteFile(filepath.Join(dir, "index"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte("[ca]\ndefault_ca=d\n[d]\ndatabase=index\ndefault_md=sha256\ncrlnumber=n\ndefault_crl_days=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "n"), []byte("01\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	openssl(t, dir, "ca", "-config", "conf", "-gencrl", "-keyfile", "k", "-cert", "c", "-out", "crl")
+	openssl(t, dir, "ocsp", "-index", "index", "-CA", "c", "-rsigner", "c", "-rkey", "k", "-issuer", "c", "-cert", "c", "-respout", "ocsp", "-no_nonce", "-noverify")
+	openssl(t, dir, "crl2pkcs7", "-in", "crl", "-certfile", "c", "-out", "p7")
+	openssl(t, dir, "crl2pkcs7", "-in", "crl", "-certfile", "c", "-outform", "DER", "-out", "p7.der")
+	for _, how := range [][]string{{"aes", "-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC"}, {"des", "-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"},
+		{"sha512", "-macalg", "sha512"}, {"nomac", "-nomac"}, {"open", "-keypbe", "NONE", "-certpbe", "NONE"}} {
+		openssl(t, dir, append([]string{"pkcs12", "-export", "-inkey", "k", "-in", "c", "-name", "me", "-passout", "pass:x", "-out", how[0] + ".p12"}, how[1:]...)...)
+	}
+	for name, want := range map[string][]tlsx.ObjectKind{
+		"crl": {tlsx.ObjectCRL}, "ocsp": {tlsx.ObjectOCSP}, "p7": {tlsx.ObjectCertificate, tlsx.ObjectCRL}, "p7.der": {tlsx.ObjectCertificate, tlsx.ObjectCRL},
+		"aes.p12": {tlsx.ObjectCertificate, tlsx.ObjectKey}, "des.p12": {tlsx.ObjectCertificate, tlsx.ObjectKey},
+		"sha512.p12": {tlsx.ObjectCertificate, tlsx.ObjectKey}, "nomac.p12": {tlsx.ObjectCertificate, tlsx.ObjectKey},
+		"open.p12": {tlsx.ObjectCertificate, tlsx.ObjectKey},
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := tlsx.ReadObjects(data, func() ([]byte, error) { return []byte("x"), nil })
+		var got []tlsx.ObjectKind
+		for _, o := range objects {
+			i := o.Info()
+			got = append(got, i.Kind)
+			if i.Problem != "" {
+				t.Errorf("%s: %s", name, i.Problem)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s holds %v, %v; want %v", name, got, err, want)
 		}
 	}
 }

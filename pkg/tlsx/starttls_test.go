@@ -222,15 +222,28 @@ func FuzzStartTLS(f *testing.F) {
 	for i, s := range []string{"220 x\r\n250 STARTTLS\r\n220 x\r\n", "* OK x\r\n* CAPABILITY STARTTLS\r\na1 OK\r\na2 OK\r\n", "S", "\xff\xfd\x2e\xff\xfa\x2e\x01\xff\xf0"} {
 		f.Add(uint8(i), []byte(s))
 	}
+	// TDS goes on with packets inside of which is TLS.
+	tds := "\x04\x01\x00\x0f\x00\x00\x00\x00\x01\x00\x06\x00\x01\xff\x01"
+	at := uint8(slices.Index(tlsx.StartTLSProtocols(), "tds"))
+	for _, rest := range []string{"\x12\x01\x00\x0a\x00\x00\x00\x00ab\x16\x03\x03", "\x12\x01\x00\x00\x00\x00\x00\x00ab", "\x12\x01\x00", "\x04\x01\x00\x08\x00\x00\x00\x00\x04\x01"} {
+		f.Add(at, []byte(tds+rest))
+	}
 	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
 		protocols := tlsx.StartTLSProtocols()
 		client, server := net.Pipe()
 		defer client.Close()
 		go io.Copy(io.Discard, server)
 		go func() { server.Write(data); server.Close() }()
-		_, err := tlsx.StartTLS(t.Context(), client, protocols[int(which)%len(protocols)], "")
+		conn, err := tlsx.StartTLS(t.Context(), client, protocols[int(which)%len(protocols)], "")
 		if errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("StartTLS did not end: %v", err)
+		}
+		if err != nil {
+			return
+		}
+		_, _ = conn.Write([]byte("hello")) // the peer may have gone
+		if n, _ := io.Copy(io.Discard, conn); n > int64(len(data)) {
+			t.Errorf("%d bytes come after the dialogue, of %d", n, len(data))
 		}
 	})
 }
