@@ -213,7 +213,7 @@ func (v *conversation) create(name string) (*os.File, error) {
 func (v *conversation) close() error {
 	var first error
 	for _, f := range v.files {
-		if err := f.Close(); err != nil && first == nil && !errors.Is(err, os.ErrClosed) {
+		if err := closeFile(f); err != nil && first == nil && !errors.Is(err, os.ErrClosed) {
 			first = &outputError{"output", plainCause(err)}
 		}
 	}

@@ -3,11 +3,13 @@ package cmd
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/pflag"
 )
@@ -64,7 +66,7 @@ func appear(name, text string) error {
 		return err
 	}
 	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	err = errors.Join(err, f.Chmod(0o644), closeFile(f))
 	if err == nil {
 		err = os.Rename(f.Name(), name)
 	}
@@ -72,6 +74,15 @@ func appear(name, text string) error {
 		_ = os.Remove(f.Name()) // the first error says more
 	}
 	return err
+}
+
+// closeFile closes f. A close that a signal interrupts closes all the same, and
+// must not be tried again: close(2).
+func closeFile(f io.Closer) error {
+	if err := f.Close(); !errors.Is(err, syscall.EINTR) {
+		return err
+	}
+	return nil
 }
 
 // notifyManager tells the service manager of a new state. A manager that is not

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -151,6 +152,9 @@ func (c *Conn) CloseRead() error { return c.Shutdown(Input) }
 // option Linger it waits for that.
 func (c *Conn) Close() error {
 	err := c.bare.Close()
+	if errors.Is(err, syscall.EINTR) {
+		err = nil // it is closed all the same: close(2)
+	}
 	if rerr := c.path.remove(); err == nil {
 		err = rerr
 	}
