@@ -25,7 +25,8 @@ func newDNSQueryCmd(e *env) *cobra.Command {
 		Long: `Asks name servers for records, one question for each NAME and each TYPE.
 
 A SERVER is HOST[:PORT], or with a transport udp://, tcp://, tls://, https:// or
-quic://; without any the system's name servers are asked. A NAME may be
+quic://; without any the system's name servers are asked. Of several the next is
+asked when one fails, and all with --compare. A NAME may be
 international; an address asks for its name (PTR). A TYPE is the name of a record
 type or TYPEnnn; a word without dot that is one is never a NAME ("mx." is).
 
