@@ -166,7 +166,7 @@ func (b *bench) dnsMemory() error {
 	defer os.Remove(list)
 	defer os.Remove(list + ".perf")
 	ask := func(name string, argv ...string) contender {
-		return contender{name, func() (sample, error) { return b.alone(nil, argv...) }}
+		return contender{name, func() (sample, error) { return b.alone(argv...) }}
 	}
 	at := near.place()
 	return b.compare(fmt.Sprintf("DNS, memory for %d names", names), []contender{

@@ -66,8 +66,6 @@ type runner func(argv ...string) (sample, error)
 
 func (b *bench) onceQuiet(argv ...string) (sample, error) { return b.once(nil, nil, argv...) }
 
-func (b *bench) aloneQuiet(argv ...string) (sample, error) { return b.alone(nil, argv...) }
-
 // fetch is a contender that downloads want files into an empty directory.
 func (b *bench) fetch(name string, run runner, want int, argv func(dir string) []string) contender {
 	return contender{name, func() (sample, error) {
@@ -171,7 +169,7 @@ func (b *bench) ftpBulkTLS(s *ftpServer) error {
 
 // ftpMemory measures the largest memory of the clients.
 func (b *bench) ftpMemory(s *ftpServer) error {
-	if err := b.compare("FTP memory, large", b.largeFile(s, b.aloneQuiet),
+	if err := b.compare("FTP memory, large", b.largeFile(s, b.alone),
 		atMost(1, "curl", peakRSS), beside("wget", peakRSS), beside("lftp", peakRSS)); err != nil {
 		return err
 	}
@@ -179,6 +177,6 @@ func (b *bench) ftpMemory(s *ftpServer) error {
 	if err != nil {
 		return err
 	}
-	return b.compare(fmt.Sprintf("FTP memory, %d small files", len(urls)), b.smallFiles(s, urls, b.aloneQuiet),
+	return b.compare(fmt.Sprintf("FTP memory, %d small files", len(urls)), b.smallFiles(s, urls, b.alone),
 		atMost(1, "curl", peakRSS), beside("wget", peakRSS), beside("lftp", peakRSS))
 }

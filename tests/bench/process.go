@@ -93,31 +93,35 @@ func (b *bench) many(n int, input string, argv ...string) (sample, error) {
 // kernel, the peak of a process includes that of the memory it had before exec,
 // and Go starts programs in its own memory: all would look as large as the
 // bench. A shell, which is small, starts this one and leaves it an orphan, that
-// is a child of the bench.
-func (b *bench) alone(stdout *os.File, argv ...string) (sample, error) {
-	r, w, err := os.Pipe()
+// is a child of the bench. It begins when the shell has ended, which would wait
+// for it otherwise if it were quick.
+func (b *bench) alone(argv ...string) (sample, error) {
+	told, tell, err := os.Pipe()
 	if err != nil {
 		return sample{}, err
 	}
-	defer r.Close()
-	sh := exec.CommandContext(b.ctx, "sh", append([]string{"-c", `"$@" 3>&- & echo $! >&3`, "sh"}, argv...)...)
+	defer told.Close()
+	gate, open, err := os.Pipe()
+	if err != nil {
+		tell.Close()
+		return sample{}, err
+	}
+	defer open.Close()
+	sh := exec.CommandContext(b.ctx, "sh", append([]string{"-c", `{ read -r go <&4; exec "$@" 3>&- 4<&-; } & echo $! >&3`, "sh"}, argv...)...)
 	sh.Env = append(os.Environ(), "BRIO_CONFIG=none")
-	sh.ExtraFiles = []*os.File{w}
-	if stdout != nil {
-		sh.Stdout = stdout
+	sh.ExtraFiles = []*os.File{tell, gate}
+	err = sh.Run()
+	tell.Close()
+	gate.Close()
+	if err != nil {
+		return sample{}, err
+	}
+	var pid int
+	if _, err := fmt.Fscan(told, &pid); err != nil {
+		return sample{}, err
 	}
 	start := time.Now()
-	err = sh.Run()
-	w.Close()
-	if err != nil {
-		return sample{}, err
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return sample{}, err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
+	if _, err := io.WriteString(open, "go\n"); err != nil {
 		return sample{}, err
 	}
 	return b.adopted(start, pid, argv[0])

@@ -24,7 +24,7 @@ func TestAloneMeasuresItsOwnMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone, err := b.alone(nil, argv...)
+	alone, err := b.alone(argv...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestAloneMeasuresItsOwnMemory(t *testing.T) {
 	if alone.rss > 8<<20 || alone.rss == 0 {
 		t.Errorf("a shell has %d bytes, of a bench with %d", alone.rss, len(ballast))
 	}
-	if _, err := b.alone(nil, "sh", "-c", "exit 3"); err == nil {
+	if _, err := b.alone("sh", "-c", "exit 3"); err == nil {
 		t.Error("a failure goes unseen")
 	}
 	ballast[0]++ // it is needed until here
