@@ -3,7 +3,7 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always 2>/dev/null)
 LDFLAGS = -s -w -X github.com/brio-net/brio/cmd.version=$(VERSION)
 
-.PHONY: build test race lint generate bench fuzz soak dist clean
+.PHONY: build test race lint generate bench fuzz soak cover dist clean
 
 build: ## the static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o brio .
@@ -27,6 +27,9 @@ fuzz: ## every fuzz target, one after the other: make fuzz FUZZTIME=20s ONLY=dns
 
 soak: ## the long ones: load, storms, a million datagrams and names; SOAK_MINUTES=10
 	$(GO) test -tags soak -count=1 -timeout 90m -v ./tests/soak
+
+cover: ## of each package by its own tests: tests/COVERAGE.md
+	$(GO) test -cover ./pkg/...
 
 generate: ## man pages and completion scripts, after a change of the commands
 	$(GO) run ./internal/docs/gen
