@@ -101,6 +101,9 @@ func splitAddress(s string, use addressUse) (address, error) {
 	if port == "" {
 		port = defaultPort(scheme)
 	}
+	if host == "*" && use == useListen {
+		host = ""
+	}
 	return address{scheme: scheme, host: host, port: port}, nil
 }
 
@@ -143,6 +146,9 @@ func splitBareIPv6(s string, use addressUse) (host, port string, err error) {
 		return "", "", usagef("address %q can be read as an IPv6 address alone, or as one with a port", s).
 			hint("port %s of %s: [%s]:%s", tail, head, head, tail)
 	}
+	if validHost(s) != nil {
+		return "", "", usagef("address %q has several colons, but is no IPv6 address", s)
+	}
 	return "", "", usagef("address %q: an IPv6 address with a port needs brackets", s).hint("write [%s]:PORT", s)
 }
 
@@ -165,7 +171,7 @@ func (a address) check(s string, use addressUse) error {
 	case a.host == "" && use != useListen:
 		return usagef("address %q has no host", s).hint("this machine is: localhost:%s", a.port)
 	case a.port == "" && use != useHostOnly:
-		return usagef("address %q has no port", s).hint("write %s:PORT, or %s PORT", s, s)
+		return a.portless(s, use)
 	}
 	if a.host != "" {
 		if err := validHost(a.host); err != nil {
@@ -173,6 +179,21 @@ func (a address) check(s string, use addressUse) error {
 		}
 	}
 	return checkPort(a.port, use)
+}
+
+// portless says that an address has no port, and what may have been meant.
+func (a address) portless(s string, use addressUse) error {
+	f := usagef("address %q has no port", s)
+	switch host := strings.TrimSuffix(s, ":"); {
+	case a.scheme == "" && strings.Contains(s, "/"):
+		return f.hint("a UNIX socket is: unix:%s", s)
+	case isPort(s) && use == useConnect:
+		return f.hint("this machine is: localhost:%s", s)
+	case strings.Contains(a.host, ":"):
+		return f.hint("write [%s]:PORT", a.host)
+	default:
+		return f.hint("write %s:PORT, or %s PORT", host, host)
+	}
 }
 
 // checkPort judges a port that is a number; a service name is looked up later.

@@ -160,7 +160,7 @@ func (e *env) argsAfterDash(args *[]string) []string {
 // check refuses flags that contradict one another.
 func (o *connectOptions) check(e *env, command []string) error {
 	switch {
-	case o.count < 0 || o.parallel < 1:
+	case o.count < 1 && e.cmd.Flags().Changed("count") || o.parallel < 1:
 		return usagef("--count and --parallel are positive numbers")
 	case o.free && o.wait == 0:
 		return usagef("--until-free needs --wait DURATION")
@@ -168,6 +168,8 @@ func (o *connectOptions) check(e *env, command []string) error {
 		return usagef("--retry is for a connection as a pipe: with --wait, --probe and --count it has no meaning")
 	case len(command) > 0 && o.wait == 0:
 		return usagef("a command after -- is for --wait; to give a command the connection use --exec")
+	case !o.child.given() && (e.cmd.Flags().Changed("exec") || e.cmd.Flags().Changed("sh")):
+		return usagef("--exec and --sh need a command")
 	case o.execFD && !o.child.given():
 		return usagef("--exec-fd needs --exec or --sh")
 	case !o.probe && o.count == 0:
@@ -214,6 +216,9 @@ func (o *connectOptions) targets(args []string) ([]address, error) {
 	}
 	var list []address
 	for _, s := range args {
+		if err := checkPortList(s); err != nil {
+			return nil, err
+		}
 		for _, one := range expandPorts(s) {
 			a, err := parseAddress(one, useConnect)
 			if err != nil {
@@ -288,14 +293,17 @@ func (t *connector) open(ctx context.Context, a address) (*socket.Conn, timings,
 		}
 	}
 	c, err := t.o.dial(ctx, first, cfg)
+	if err == nil {
+		if err = t.prepare(ctx, c, a); err != nil {
+			_ = c.Abort() // the first error says more
+		}
+	} else if f := (*failure)(nil); len(t.proxies) > 0 && errors.As(err, &f) {
+		f.op, f.target = "proxy", "proxy "+first.String()
+	}
+	times.total = time.Since(start)
 	if err != nil {
 		return nil, times, err
 	}
-	if err := t.prepare(ctx, c, a); err != nil {
-		_ = c.Abort() // the first error says more
-		return nil, times, err
-	}
-	times.total = time.Since(start)
 	return c, times, nil
 }
 
@@ -467,16 +475,16 @@ func (t *connector) openFor(ctx context.Context, a address, limit time.Duration)
 // end closes a connection so that its peer learns how it ended: in order, or by
 // a reset where data were lost.
 func (t *connector) end(c *socket.Conn, err error) error {
-	if err != nil || t.o.abort {
+	if breaksOff(err) || t.o.abort {
 		if aerr := c.Abort(); err == nil && aerr != nil && !errors.Is(aerr, os.ErrClosed) {
 			err = aerr
 		}
 		return err
 	}
-	if cerr := c.Close(); cerr != nil && socket.ErrorID(cerr) != socket.Closed {
+	if cerr := c.Close(); err == nil && cerr != nil && socket.ErrorID(cerr) != socket.Closed {
 		return at(peerOf(c), cerr)
 	}
-	return nil
+	return err
 }
 
 // closeConversation closes v if there is one, and returns the first failure.

@@ -34,6 +34,29 @@ func expandPorts(s string) []string {
 	return list
 }
 
+// checkPortList refuses lists and ranges of ports that expandPorts leaves alone.
+func checkPortList(s string) error {
+	if strings.HasPrefix(s, "unix:") {
+		return nil
+	}
+	list := s[strings.LastIndexByte(s, ':')+1:]
+	if list == s || strings.Trim(list, "0123456789,-") != "" || !strings.ContainsAny(list, ",-") {
+		return nil
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, ok := strings.Cut(part, "-")
+		if !ok {
+			to = from
+		}
+		first, err1 := strconv.ParseUint(from, 10, 16)
+		last, err2 := strconv.ParseUint(to, 10, 16)
+		if err1 != nil || err2 != nil || first > last || first == 0 {
+			return usagef("%q is no list of ports: ports are 1 to 65535, and ranges FIRST-LAST", list)
+		}
+	}
+	return nil
+}
+
 // A probeResult is whether one address accepts.
 type probeResult struct {
 	Target        string  `json:"target"`

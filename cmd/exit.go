@@ -99,6 +99,8 @@ func statusOf(err error) status {
 		f    *failure
 		out  *outputError
 		text *socket.ParseError
+
+		option *socket.OptionError
 	)
 	switch {
 	case err == nil:
@@ -106,6 +108,8 @@ func statusOf(err error) status {
 	case errors.As(err, &f) && f.status != 0:
 		return f.status
 	case errors.As(err, &text):
+		return statusUsage
+	case errors.As(err, &option) && socket.ErrorID(err) == socket.InvalidArgument:
 		return statusUsage
 	case errors.Is(err, errStdoutGone):
 		return statusPipe

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
@@ -156,6 +157,9 @@ func (d *dialFlags) dial(ctx context.Context, a address, cfg socket.Config) (*so
 		ctx, cancel = context.WithTimeoutCause(ctx, d.connectTimeout, &timeoutError{"connecting", d.connectTimeout})
 		defer cancel()
 	}
+	if a.isUnix() && (d.mptcp || d.md5.given()) {
+		return nil, usagef("--mptcp and --tcp-md5-key are for TCP, and %s is a UNIX socket", a)
+	}
 	network, target := a.dialTarget()
 	cfg.Options = bulkOptions(a, cfg.Options)
 	c, err := socket.Dial(ctx, network, target, cfg)
@@ -181,12 +185,21 @@ func bulkOptions(a address, o socket.Options) socket.Options {
 
 // explain adds what a user can do about a failed connection.
 func (d *dialFlags) explain(f *failure, a address) error {
-	if a.isUnix() && errors.Is(f.err, syscall.EPROTOTYPE) {
+	host, _ := socket.ParseHost(a.host)
+	switch {
+	case a.isUnix() && errors.Is(f.err, syscall.EPROTOTYPE):
 		f.hint("it is a socket for datagrams: brio dgram send %s", a)
+	case a.isUnix() && f.status == statusRefused && isNoSocket(a.path):
+		f.hint("%s is no socket", a.path)
+	case errors.Is(f.err, syscall.EINVAL) && host.Addr().IsLinkLocalUnicast() && host.Addr().Zone() == "":
+		f.status = statusUsage
+		f.hint("a link-local address needs its interface: [%s%%NAME]:%s", host.Addr(), a.port)
 	}
 	switch f.status {
 	case statusNotFound:
-		f.hint("%s", unknownPlace(a))
+		if !host.IsAddr() || !isPort(a.port) {
+			f.hint("%s", unknownPlace(a))
+		}
 	case statusTimeout:
 		if d.md5.given() {
 			f.hint("a peer with another TCP MD5 key, or none, does not answer at all")
@@ -201,6 +214,12 @@ func unknownPlace(a address) string {
 		return "a port is a number, or one of the services that this machine knows: brio ipaddr port " + a.port
 	}
 	return "see what the DNS says: brio dns-query " + a.host
+}
+
+// isNoSocket reports whether something else than a socket is at path.
+func isNoSocket(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().Type() != fs.ModeSocket
 }
 
 // dialTarget is the network and address for socket.Dial.

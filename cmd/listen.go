@@ -64,7 +64,8 @@ func newListenCmd(e *env) *cobra.Command {
 stdout. With -k it joins one after the other to stdout, and does not read stdin.
 A service such as --exec, --forward or --echo takes the place of stdin and stdout
 and serves connections side by side; so does -o FILE with {id}, {host}, {port} or
-{time} in the name, which gives each connection a file of its own.
+{time} in the name, which gives each connection a file of its own; connections whose
+names are the same are appended to one file.
 
 ADDRESS is PORT (all interfaces), HOST:PORT, unix:PATH, unix:@NAME, or fd:N for a
 listening socket that brio was started with. Without ADDRESS the first socket of
@@ -191,6 +192,9 @@ func (o *listenOptions) check() error {
 		o.keepOpen = true
 	}
 	if strings.Contains(o.pipe.output, "{") {
+		if name := outputPlaceholders("", "", "", "").Replace(o.pipe.output); strings.Contains(name, "{") {
+			return usagef("--output: %q has more in braces than {id}, {host}, {port} and {time}", o.pipe.output)
+		}
 		o.outputs, o.pipe.output = o.pipe.output, os.DevNull
 	}
 	return o.oob.check(&o.pipe, &o.options)
@@ -219,6 +223,12 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 	case "", "tcp", "tcp4", "tcp6", "unix":
 	default:
 		return nil, "", usagef("listen accepts TCP and UNIX connections, not %s://", a.scheme).hint("datagrams: brio dgram recv; TLS: brio tls-server")
+	}
+	switch {
+	case a.isUnix() && (o.mptcp || o.md5.given()):
+		return nil, "", usagef("--mptcp and --tcp-md5-key are for TCP, and %s is a UNIX socket", a)
+	case !a.isUnix() && o.mode != "":
+		return nil, "", usagef("--mode is for UNIX sockets, and %s is none", a)
 	}
 	network, target := a.dialTarget()
 	cfg.Options = bulkOptions(a, cfg.Options)
@@ -263,7 +273,7 @@ func (o *listenOptions) explain(err error, a address) error {
 	f := &failure{err: socket.Describe(err).Err, op: "listen", target: a.String(), kind: string(socket.ErrorID(err)), status: statusOf(err)}
 	switch socket.ErrorID(err) {
 	case socket.AddressInUse:
-		if a.isUnix() && !o.replaceStale {
+		if a.isUnix() && !o.replaceStale && !isNoSocket(a.path) {
 			f.hint("if nobody listens there any more: --replace-stale")
 		} else if !a.isUnix() {
 			f.hint("see who listens: ss -ltnp 'sport = :%s'; or let the system pick a port: 0 with --port-file", a.port)

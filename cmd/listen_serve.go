@@ -288,7 +288,7 @@ func (s *server) tellAccepted(ctx context.Context, c *socket.Conn, id int64) {
 // closeAfter closes a connection so that its peer learns how it ended: in
 // order, or by a reset where data were lost.
 func closeAfter(c *socket.Conn, err error) error {
-	if err != nil {
+	if breaksOff(err) {
 		_ = c.Abort() // the failure is told already
 		return nil
 	}
@@ -296,6 +296,13 @@ func closeAfter(c *socket.Conn, err error) error {
 		return err
 	}
 	return nil
+}
+
+// breaksOff reports whether err may have cost data. The status that a command
+// ended with has not: what it has written is still sent.
+func breaksOff(err error) bool {
+	var f *failure
+	return err != nil && !(errors.As(err, &f) && f.silent)
 }
 
 // reloadAtHangup reads the access lists again whenever SIGHUP comes, if there

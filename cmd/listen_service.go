@@ -121,7 +121,11 @@ func (o *listenOptions) pipeService(e *env) (service, func() error, error) {
 	o.share(v)
 	return func(ctx context.Context, c *socket.Conn, id int64) (socket.PipeResult, error) {
 		if o.perConnection() {
-			return v.runInto(ctx, c, id, outputName(o.outputs, c, id))
+			f, err := o.createOutput(outputName(o.outputs, c, id))
+			if err != nil {
+				return socket.PipeResult{}, err
+			}
+			return v.runInto(ctx, c, id, f)
 		}
 		r, err := v.run(ctx, c.NetConn(), peerName(c), id)
 		return r.PipeResult, err
@@ -142,20 +146,36 @@ func outputName(template string, c *socket.Conn, id int64) string {
 	if h := c.RemoteHost(); h.IsValid() {
 		host = h.String()
 	}
-	return strings.NewReplacer(
-		"{id}", strconv.FormatInt(id, 10),
-		"{host}", strings.ReplaceAll(host, "/", "_"),
-		"{port}", strconv.Itoa(int(c.RemotePort())),
-		"{time}", time.Now().UTC().Format("20060102T150405.000000000Z"),
+	return outputPlaceholders(
+		strconv.FormatInt(id, 10),
+		strings.ReplaceAll(host, "/", "_"),
+		strconv.Itoa(int(c.RemotePort())),
+		time.Now().UTC().Format("20060102T150405.000000000Z"),
 	).Replace(template)
 }
 
-// runInto is run with an output file of its own.
-func (v *conversation) runInto(ctx context.Context, c *socket.Conn, id int64, name string) (socket.PipeResult, error) {
-	f, err := os.Create(name)
-	if err != nil {
-		return socket.PipeResult{}, &outputError{name, plainCause(err)}
+// outputPlaceholders replaces what may stand in braces.
+func outputPlaceholders(id, host, port, now string) *strings.Replacer {
+	return strings.NewReplacer("{id}", id, "{host}", host, "{port}", port, "{time}", now)
+}
+
+// createOutput opens the output file of one connection. Where several may have
+// the same name each is appended, so that none destroys what another has.
+func (o *listenOptions) createOutput(name string) (*os.File, error) {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	if !strings.Contains(o.outputs, "{id}") && !strings.Contains(o.outputs, "{time}") {
+		flags = os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	}
+	f, err := os.OpenFile(name, flags, 0o666)
+	if err != nil {
+		return nil, &outputError{name, plainCause(err)}
+	}
+	return f, nil
+}
+
+// runInto is run with an output file of its own.
+func (v *conversation) runInto(ctx context.Context, c *socket.Conn, id int64, f *os.File) (socket.PipeResult, error) {
+	name := f.Name()
 	flags, own := *v.flags, *v
 	flags.output = name
 	own.flags, own.out, own.toFile = &flags, f, true

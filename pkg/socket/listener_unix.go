@@ -5,6 +5,7 @@ package socket
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"syscall"
@@ -15,7 +16,7 @@ import (
 // setBacklog calls listen again: the second call changes the backlog. The net
 // package has no way to choose it (golang.org/issue/39000).
 func setBacklog(fd uintptr, n int) error {
-	return os.NewSyscallError("listen", unix.Listen(int(fd), n))
+	return os.NewSyscallError("listen", unix.Listen(int(fd), min(n, math.MaxInt32)))
 }
 
 // limitMode takes permissions away from the file that bind will make, so that

@@ -338,7 +338,7 @@ func setOption(fd uintptr, i socketInfo, name string, v int) error {
 		return err
 	}
 	if v < 0 || (name == "dscp" && v > 63) {
-		return fmt.Errorf("option %s: value %d out of range", name, v)
+		return &OptionError{name, fmt.Errorf("value %d is out of range: %w", v, syscall.EINVAL)}
 	}
 	v <<= s.shift
 	if s.force != 0 && setInt(fd, s.level, s.force, v) == nil {
@@ -353,6 +353,18 @@ func setOption(fd uintptr, i socketInfo, name string, v int) error {
 	return optionError(name, setInt(fd, s.level6, s.option6, v))
 }
 
+// An OptionError is a socket option that could not be set. What the system does
+// not know wraps [ErrNotSupported].
+type OptionError struct {
+	Option string // its name, as messages spell it
+	Err    error
+}
+
+func (e *OptionError) Error() string { return "option " + e.Option + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *OptionError) Unwrap() error { return e.Err }
+
 // optionError names the option in err. What the kernel does not know is not
 // supported, in the terms of this package.
 func optionError(name string, err error) error {
@@ -360,13 +372,14 @@ func optionError(name string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrNotSupported):
-		return fmt.Errorf("option %s: %w", name, err)
+		return &OptionError{name, err}
 	}
+	err = os.NewSyscallError("setsockopt", err)
 	switch ErrorID(err) {
 	case ProtocolNotAvailable, NotSupported:
-		return fmt.Errorf("option %s: %w: %w", name, ErrNotSupported, os.NewSyscallError("setsockopt", err))
+		err = fmt.Errorf("%w: %w", ErrNotSupported, err)
 	}
-	return fmt.Errorf("option %s: %w", name, os.NewSyscallError("setsockopt", err))
+	return &OptionError{name, err}
 }
 
 func readOptions(fd uintptr, i socketInfo, o *Options) {
