@@ -88,6 +88,9 @@ func FuzzPresentation(f *testing.F) {
 		if err != nil || again == nil {
 			return // not all that can be packed can be written: empty bitmaps, unknown codes
 		}
+		if rr.Header().Rrtype == dns.TypeCAA {
+			return // the library prints a tag as it is, which only letters and digits may be (RFC 8659)
+		}
 		if second := dnsq.NewRR(again).String(); second != line && len(line) < 4000 {
 			twice, err := dns.NewRR(second)
 			if err != nil || dnsq.NewRR(twice).String() != second {
@@ -127,7 +130,8 @@ func FuzzParseTSIG(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		key, err := dnsq.ParseTSIG(s)
 		if err != nil {
-			if secret := s[strings.LastIndexByte(s, ':')+1:]; len(secret) > 8 && strings.Contains(err.Error(), secret) {
+			rest, secret := s[:strings.LastIndexByte(s, ':')+1], s[strings.LastIndexByte(s, ':')+1:]
+			if len(secret) > 8 && strings.Contains(err.Error(), secret) && !strings.Contains(rest, secret) {
 				t.Errorf("ParseTSIG(%q): %v tells the secret", s, err)
 			}
 			return

@@ -130,7 +130,10 @@ func (s *Server) setHostPort(hp string) error {
 // last label of digits only would be an address (WHATWG URL, section 3.5), so it
 // is never looked up.
 func checkServerHost(host string) error {
-	if _, err := netip.ParseAddr(host); err == nil {
+	if a, err := netip.ParseAddr(host); err == nil {
+		if strings.ContainsAny(a.Zone(), "[]%") { // netip takes any text for a zone
+			return fmt.Errorf("%q is not a zone", a.Zone())
+		}
 		return nil
 	}
 	name := strings.TrimSuffix(host, ".")
