@@ -88,8 +88,9 @@ func FuzzPresentation(f *testing.F) {
 		if err != nil || again == nil {
 			return // not all that can be packed can be written: empty bitmaps, unknown codes
 		}
-		if rr.Header().Rrtype == dns.TypeCAA {
-			return // the library prints a tag as it is, which only letters and digits may be (RFC 8659)
+		switch rr.Header().Rrtype {
+		case dns.TypeCAA, dns.TypeSVCB, dns.TypeHTTPS:
+			return // the library prints tags and keys as they are, also those that RFC 8659 and 9460 forbid
 		}
 		if second := dnsq.NewRR(again).String(); second != line && len(line) < 4000 {
 			twice, err := dns.NewRR(second)
@@ -128,12 +129,12 @@ func FuzzParseTSIG(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		const secret = "correct-horse-battery!" // which is no base64
+		if _, err := dnsq.ParseTSIG(s + ":" + secret); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("ParseTSIG(%q): %v", s+":"+secret, err)
+		}
 		key, err := dnsq.ParseTSIG(s)
 		if err != nil {
-			rest, secret := s[:strings.LastIndexByte(s, ':')+1], s[strings.LastIndexByte(s, ':')+1:]
-			if len(secret) > 8 && strings.Contains(err.Error(), secret) && !strings.Contains(rest, secret) {
-				t.Errorf("ParseTSIG(%q): %v tells the secret", s, err)
-			}
 			return
 		}
 		again, err := dnsq.ParseTSIG(key.Algorithm + ":" + key.Name + ":" + key.Secret)
