@@ -58,21 +58,13 @@ makes a chain, or behaves, in a way that a client must not put up with.`,
 	o.addAccept(c)
 	flagGroup(c, "Service", func(f *pflag.FlagSet) {
 		f.BoolVar(&o.www, "www", false, "answer HTTP requests with what the handshake showed")
-		o.child.add(f)
-		f.StringVar(&o.forward, "forward", "", "join each connection with one to `ADDRESS`, in the clear")
-		durationVar(f, &o.connectTimeout, "connect-timeout", 10*time.Second, "with --forward: give up connecting after `DURATION`")
-		f.BoolVar(&o.echo, "echo", false, "send back what is received")
-		f.BoolVar(&o.discard, "discard", false, "throw away what is received")
+		o.addAnyService(f, "join each connection with one to `ADDRESS`, in the clear")
 	})
 	c.MarkFlagsMutuallyExclusive("www", "exec", "sh", "forward", "echo", "discard")
 	o.tls.add(c, true)
 	o.addServer(c)
 	o.pipe.add(c)
-	flagGroup(c, "Readiness", func(f *pflag.FlagSet) {
-		o.ready.add(f)
-		o.events.addFlag(f)
-		o.listenOptions.names.add(f, &o.ip)
-	})
+	o.addReadiness(c)
 	o.addAddress(c)
 	c.RunE = e.run(func(ctx context.Context, args []string) error { return runTLSServer(ctx, e, &o, args) })
 	c.ValidArgsFunction = completeAddress
