@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brio-net/brio/pkg/socket"
+	"github.com/brio-net/brio/pkg/tlsx"
 )
 
 // A service serves one connection until it ends; it does not close it.
@@ -299,10 +300,12 @@ func closeAfter(c *socket.Conn, err error) error {
 }
 
 // breaksOff reports whether err may have cost data. The status that a command
-// ended with has not: what it has written is still sent.
+// ended with has not: what it has written is still sent. Nor has TLS that ends
+// without close_notify: all that came has been read, and what was sent in reply
+// would be lost by a reset. The peer gets no close_notify in return.
 func breaksOff(err error) bool {
 	var f *failure
-	return err != nil && !(errors.As(err, &f) && f.silent)
+	return err != nil && !(errors.As(err, &f) && f.silent) && !errors.Is(err, tlsx.ErrTruncated)
 }
 
 // reloadAtHangup reads the access lists again whenever SIGHUP comes, if there

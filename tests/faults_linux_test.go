@@ -2,7 +2,9 @@ package tests
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strings"
@@ -103,6 +105,36 @@ func TestTLSTruncated(t *testing.T) {
 	}
 	if n := len(p.stdout.String()); n == 0 || n > 60000 {
 		t.Errorf("%d bytes arrived of the 60000 that passed", n)
+	}
+}
+
+// A client that ends TLS without close_notify gets the echo of all it had sent
+// and then the end: no reset, which could overtake it.
+func TestTLSTruncatedEcho(t *testing.T) {
+	port := t.TempDir() + "/port"
+	server := startProgram(t, nil, "brio", "tls-server", "127.0.0.1:0", "--echo", "--port-file", port)
+	server.portFile = port
+	raw, err := net.Dial("tcp", "127.0.0.1:"+server.place())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	_ = raw.SetDeadline(time.Now().Add(20 * time.Second)) // fails only on a closed connection
+	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+	sent := bytes.Repeat([]byte("echo\n"), 8000)
+	if _, err := conn.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	s := server.status() // only now is the echo read
+	got, err := io.ReadAll(conn)
+	if !bytes.Equal(got, sent) || err != nil {
+		t.Errorf("%d of %d bytes came back, then %v; want all and the end", len(got), len(sent), err)
+	}
+	if s != 7 || !strings.Contains(server.stderr.String(), "without close_notify") {
+		t.Errorf("status %d, want 7; stderr %q", s, server.stderr.String())
 	}
 }
 
