@@ -172,16 +172,7 @@ func (cfg *PacketConfig) control(multicast bool) func(network, address string, c
 	if multicast && o.ReuseAddress == nil {
 		o.ReuseAddress = new(true) // so that several programs can listen to a group
 	}
-	return func(network, _ string, c syscall.RawConn) error {
-		var err error
-		cerr := c.Control(func(fd uintptr) {
-			err = applyPacketOptions(fd, &o, cfg.Mode)
-		})
-		if cerr != nil {
-			return cerr
-		}
-		return err
-	}
+	return newSocketHook(func(fd uintptr) error { return applyPacketOptions(fd, &o, cfg.Mode) })
 }
 
 // applyPacketOptions sets options on a new socket, with the defaults of this
@@ -258,9 +249,9 @@ func dialUDP(ctx context.Context, network, address string, cfg *PacketConfig) (*
 	if err != nil {
 		return nil, err
 	}
-	list := sameVersion(t.addrPorts(), cfg.LocalAddr)
-	if len(list) == 0 {
-		return nil, wrongVersion(cfg.LocalAddr, t.host)
+	list, err := t.reachableFrom(cfg.LocalAddr)
+	if err != nil {
+		return nil, err
 	}
 	var first error
 	for i, a := range list {

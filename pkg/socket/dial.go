@@ -134,25 +134,20 @@ func (cfg *Config) candidates(ctx context.Context, network, address string) ([]n
 	if err != nil {
 		return nil, err
 	}
-	list := sameVersion(t.addrPorts(), cfg.LocalAddr)
+	return t.reachableFrom(cfg.LocalAddr)
+}
+
+// reachableFrom returns the addresses of t that can be reached from local: all
+// when it is not valid, else those of its IP version, of which there is one at
+// least.
+func (t target) reachableFrom(local netip.Addr) ([]netip.AddrPort, error) {
+	list := slices.DeleteFunc(t.addrPorts(), func(a netip.AddrPort) bool {
+		return local.IsValid() && isIPv6(local) != a.Addr().Is6()
+	})
 	if len(list) == 0 {
-		return nil, wrongVersion(cfg.LocalAddr, t.host)
+		return nil, &net.AddrError{Err: "no address of the IP version of the local address " + local.String(), Addr: t.host}
 	}
 	return list, nil
-}
-
-// sameVersion returns the addresses of list that can be reached from local: all
-// when it is not valid, else those of its IP version.
-func sameVersion(list []netip.AddrPort, local netip.Addr) []netip.AddrPort {
-	if !local.IsValid() {
-		return list
-	}
-	return slices.DeleteFunc(list, func(a netip.AddrPort) bool { return isIPv6(local) != a.Addr().Is6() })
-}
-
-// wrongVersion says that a host has no address that local can reach.
-func wrongVersion(local netip.Addr, host string) error {
-	return &net.AddrError{Err: "no address of the IP version of the local address " + local.String(), Addr: host}
 }
 
 // dialer returns the dialer for one address. Keepalive is left to the options.
@@ -167,19 +162,13 @@ func (cfg *Config) dialer(a netip.AddrPort) *net.Dialer {
 
 // control returns the hook that sets options before the connection is made.
 func (cfg *Config) control(peer netip.Addr) func(network, address string, c syscall.RawConn) error {
-	return func(_, _ string, c syscall.RawConn) error {
-		var err error
-		cerr := c.Control(func(fd uintptr) {
-			o := connectOptions(cfg.Options)
-			if err = applyOptions(fd, &o); err == nil && cfg.MD5Key != nil {
-				err = setMD5Key(fd, MD5Key{Peer: netip.PrefixFrom(peer, peer.BitLen()), Key: cfg.MD5Key})
-			}
-		})
-		if cerr != nil {
-			return cerr
+	return newSocketHook(func(fd uintptr) error {
+		o := connectOptions(cfg.Options)
+		if err := applyOptions(fd, &o); err != nil || cfg.MD5Key == nil {
+			return err
 		}
-		return err
-	}
+		return setMD5Key(fd, MD5Key{Peer: netip.PrefixFrom(peer, peer.BitLen()), Key: cfg.MD5Key})
+	})
 }
 
 // connected makes a Conn of c, and closes c if it cannot.

@@ -145,24 +145,18 @@ func newListener(ln net.Listener, cfg ListenConfig, own *unixPath) (*Listener, e
 
 // listenControl returns the hook that sets options before the socket is bound.
 func listenControl(cfg *ListenConfig) func(network, address string, c syscall.RawConn) error {
-	return func(_, _ string, c syscall.RawConn) error {
-		var err error
-		cerr := c.Control(func(fd uintptr) {
-			if err = applyOptions(fd, &cfg.Options); err != nil {
-				return
-			}
-			if err = setMD5Keys(fd, cfg.MD5); err != nil {
-				return
-			}
-			if cfg.Mode != 0 {
-				limitMode(fd, cfg.Mode)
-			}
-		})
-		if cerr != nil {
-			return cerr
+	return newSocketHook(func(fd uintptr) error {
+		if err := applyOptions(fd, &cfg.Options); err != nil {
+			return err
 		}
-		return err
-	}
+		if err := setMD5Keys(fd, cfg.MD5); err != nil {
+			return err
+		}
+		if cfg.Mode != 0 {
+			limitMode(fd, cfg.Mode)
+		}
+		return nil
+	})
 }
 
 // Accept waits for a connection and returns it. When ctx ends first the error

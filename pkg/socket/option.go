@@ -289,11 +289,21 @@ func control(c syscall.Conn, f func(fd uintptr) error) error {
 	if err != nil {
 		return err
 	}
+	return controlRaw(rc, f)
+}
+
+func controlRaw(rc syscall.RawConn, f func(fd uintptr) error) error {
 	var ferr error
 	if err := rc.Control(func(fd uintptr) { ferr = f(fd) }); err != nil {
 		return err
 	}
 	return ferr
+}
+
+// newSocketHook returns the hook of package net that calls set with the
+// descriptor of a new socket, before that is bound or connected.
+func newSocketHook(set func(fd uintptr) error) func(network, address string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error { return controlRaw(c, set) }
 }
 
 // socketInfo is what decides which options a socket has.
