@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -72,11 +73,17 @@ func interfaceOf(text string) (*net.Interface, error) {
 	if text == "" {
 		return nil, nil
 	}
-	index, _, ok := lookupZone(text)
-	if !ok {
-		return nil, fmt.Errorf("no interface %q here", text)
+	if index, _, ok := lookupZone(text); ok {
+		if ifi, err := net.InterfaceByIndex(int(index)); err == nil {
+			return ifi, nil
+		}
 	}
-	return net.InterfaceByIndex(int(index))
+	return nil, noInterface(text)
+}
+
+// noInterface says that text neither names nor numbers an interface.
+func noInterface(text string) error {
+	return fmt.Errorf("no interface %q here: %w", text, syscall.ENODEV)
 }
 
 // addGroups says how to send to groups, and joins those to receive from.

@@ -2,13 +2,11 @@ package socket
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // lookupRules say how to make IP addresses of a "host:port".
@@ -92,7 +90,7 @@ func (r lookupRules) ask(ctx context.Context, name string) ([]netip.Addr, error)
 func (r lookupRules) withScope(addrs []netip.Addr) ([]netip.Addr, error) {
 	index, name, ok := lookupZone(r.scope)
 	if !ok {
-		return nil, fmt.Errorf("no interface %q here: %w", r.scope, syscall.ENODEV)
+		return nil, noInterface(r.scope)
 	}
 	if name == "" {
 		name = strconv.FormatUint(uint64(index), 10)
