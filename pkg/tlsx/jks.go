@@ -145,13 +145,13 @@ func (r *storeReader) certificate(version int) storeCertificate {
 
 // readKeyStore lists a JKS or JCEKS file. Only its private keys need the
 // password.
-func readKeyStore(data []byte, password PasswordFunc) ([]Object, error) {
+func readKeyStore(data []byte, open *opener) ([]Object, error) {
 	entries, err := keyStoreEntries(data)
 	var list []Object
 	for i, e := range entries {
 		where := fmt.Sprintf("key store entry %d", i+1)
 		if e.key != nil {
-			o := keyObject(pemBlock{data: e.key}, password)
+			o := keyObject(pemBlock{data: e.key}, open)
 			o.Source, o.Label, o.Created = where, e.alias, &e.created
 			list = append(list, o)
 		}
@@ -175,7 +175,7 @@ func readKeyStore(data []byte, password PasswordFunc) ([]Object, error) {
 
 // parseIdentityKeyStore returns the first private key of a key store with its
 // chain.
-func parseIdentityKeyStore(data []byte, password PasswordFunc) (identity, error) {
+func parseIdentityKeyStore(data []byte, open *opener) (identity, error) {
 	entries, err := keyStoreEntries(data)
 	for _, e := range entries {
 		if e.key == nil {
@@ -185,7 +185,7 @@ func parseIdentityKeyStore(data []byte, password PasswordFunc) (identity, error)
 		for _, c := range e.certs {
 			id.chain = append(id.chain, c.raw)
 		}
-		if id.key, err = parseKeyDER(e.key, password); err != nil {
+		if id.key, err = parseKeyDER(e.key, open); err != nil {
 			return identity{}, fmt.Errorf("key store entry %q: %w", e.alias, err)
 		}
 		return id, nil

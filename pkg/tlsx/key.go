@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -25,12 +26,40 @@ var ErrKeyMismatch = errors.New("the private key belongs to none of the certific
 // when one is needed, and once.
 type PasswordFunc func() ([]byte, error)
 
-// password calls f; a nil f has no password to give.
-func (f PasswordFunc) password() ([]byte, error) {
-	if f == nil {
+// maxOpenTime bounds the opening of one file, whose parts may each ask for the
+// iterations they like.
+const maxOpenTime = 20 * time.Second
+
+var errOpenTime = fmt.Errorf("opening all encrypted parts of the file takes more than %v", maxOpenTime)
+
+// An opener opens the encrypted parts of one file while there is time. A nil
+// one opens none.
+type opener struct {
+	ask   PasswordFunc // nil when there is no password to give
+	until time.Time
+}
+
+func newOpener(ask PasswordFunc) *opener { return &opener{ask, time.Now().Add(maxOpenTime)} }
+
+// password returns the password for one more part. The time it takes to ask for
+// it does not count.
+func (o *opener) password() ([]byte, error) {
+	if o == nil || o.ask == nil {
 		return nil, ErrPasswordRequired
 	}
-	return f()
+	if err := o.inTime(); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	defer func() { o.until = o.until.Add(time.Since(start)) }()
+	return o.ask()
+}
+
+func (o *opener) inTime() error {
+	if time.Now().After(o.until) {
+		return errOpenTime
+	}
+	return nil
 }
 
 // ParsePrivateKey reads the first private key in data: PEM or DER, in the
@@ -41,12 +70,16 @@ func (f PasswordFunc) password() ([]byte, error) {
 // The error wraps [ErrPassword] when the password is wrong,
 // [ErrPasswordRequired] when there is none, and [ErrNoKey] when data has no key.
 func ParsePrivateKey(data []byte, password PasswordFunc) (crypto.PrivateKey, error) {
+	return parsePrivateKey(data, newOpener(password))
+}
+
+func parsePrivateKey(data []byte, open *opener) (crypto.PrivateKey, error) {
 	switch {
 	case IsPKCS12(data):
-		id, err := parseIdentityP12(data, password)
+		id, err := parseIdentityP12(data, open)
 		return id.key, err
 	case isKeyStore(data):
-		id, err := parseIdentityKeyStore(data, password)
+		id, err := parseIdentityKeyStore(data, open)
 		return id.key, err
 	}
 	for rest := data; ; {
@@ -55,20 +88,20 @@ func ParsePrivateKey(data []byte, password PasswordFunc) (crypto.PrivateKey, err
 			break
 		}
 		if strings.HasSuffix(b.Type, "PRIVATE KEY") {
-			return parseKeyBlock(b, password)
+			return parseKeyBlock(b, open)
 		}
 	}
 	if bytes.Contains(data, []byte("-----BEGIN ")) {
 		return nil, ErrNoKey
 	}
-	return parseKeyDER(data, password)
+	return parseKeyDER(data, open)
 }
 
-func parseKeyBlock(b *pem.Block, password PasswordFunc) (crypto.PrivateKey, error) {
+func parseKeyBlock(b *pem.Block, open *opener) (crypto.PrivateKey, error) {
 	der := b.Bytes
 	if b.Headers["DEK-Info"] != "" {
 		var err error
-		if der, err = decryptTraditional(b, password); err != nil {
+		if der, err = decryptTraditional(b, open); err != nil {
 			return nil, err
 		}
 		key, err := parseKeyDER(der, nil)
@@ -80,12 +113,12 @@ func parseKeyBlock(b *pem.Block, password PasswordFunc) (crypto.PrivateKey, erro
 	if b.Type == "OPENSSH PRIVATE KEY" {
 		return nil, fmt.Errorf("private key in OpenSSH's own format: %w; ssh-keygen -p -m PKCS8 converts it", errors.ErrUnsupported)
 	}
-	return parseKeyDER(der, password)
+	return parseKeyDER(der, open)
 }
 
 // decryptTraditional opens the "DEK-Info" encryption of RFC 1421.
-func decryptTraditional(b *pem.Block, password PasswordFunc) ([]byte, error) {
-	pass, err := password.password()
+func decryptTraditional(b *pem.Block, open *opener) ([]byte, error) {
+	pass, err := open.password()
 	if err != nil {
 		return nil, fmt.Errorf("private key: %w", err)
 	}
@@ -100,9 +133,9 @@ func decryptTraditional(b *pem.Block, password PasswordFunc) ([]byte, error) {
 	return der, nil
 }
 
-func parseKeyDER(der []byte, password PasswordFunc) (crypto.PrivateKey, error) {
+func parseKeyDER(der []byte, open *opener) (crypto.PrivateKey, error) {
 	if isEncryptedPKCS8(der) {
-		pass, err := password.password()
+		pass, err := open.password()
 		if err != nil {
 			return nil, fmt.Errorf("private key: %w", err)
 		}
@@ -176,11 +209,12 @@ type identity struct {
 func ParseIdentity(certificate, key []byte, password PasswordFunc) (tls.Certificate, error) {
 	var id identity
 	var err error
+	open := newOpener(password)
 	switch {
 	case IsPKCS12(certificate):
-		id, err = parseIdentityP12(certificate, password)
+		id, err = parseIdentityP12(certificate, open)
 	case isKeyStore(certificate):
-		id, err = parseIdentityKeyStore(certificate, password)
+		id, err = parseIdentityKeyStore(certificate, open)
 	default:
 		id.chain = certificatesIn(certificate)
 	}
@@ -191,21 +225,21 @@ func ParseIdentity(certificate, key []byte, password PasswordFunc) (tls.Certific
 		key = certificate
 	}
 	if id.key == nil {
-		if id.key, err = ParsePrivateKey(key, password); err != nil {
+		if id.key, err = parsePrivateKey(key, open); err != nil {
 			return tls.Certificate{}, err
 		}
 	}
 	return id.certificate()
 }
 
-func parseIdentityP12(data []byte, password PasswordFunc) (identity, error) {
+func parseIdentityP12(data []byte, open *opener) (identity, error) {
 	pass := []byte{}
-	bags, err := ParsePKCS12(data, pass)
+	bags, err := parsePKCS12(data, pass, open)
 	if errors.Is(err, ErrPassword) {
-		if pass, err = password.password(); err != nil {
+		if pass, err = open.password(); err != nil {
 			return identity{}, fmt.Errorf("PKCS #12: %w", err)
 		}
-		bags, err = ParsePKCS12(data, pass)
+		bags, err = parsePKCS12(data, pass, open)
 	}
 	if err != nil {
 		return identity{}, err

@@ -60,29 +60,30 @@ const maxObjects = 200000
 // object that cannot be read is listed with its problem. The error is
 // [ErrNoObjects], or what spoils a PKCS #12 file or a key store.
 func ReadObjects(data []byte, password PasswordFunc) ([]Object, error) {
+	open := newOpener(password)
 	if isKeyStore(data) {
-		return readKeyStore(data, password)
+		return readKeyStore(data, open)
 	}
 	if blocks := pemBlocks(data); len(blocks) > 0 {
-		return objectsOfPEM(blocks, password)
+		return objectsOfPEM(blocks, open)
 	}
 	if len(data) > 0 && data[0] == 0x30 {
-		return objectsOfDER(data, "DER", password)
+		return objectsOfDER(data, "DER", open)
 	}
 	if raw, err := decodeBase64(data); err == nil && len(raw) > 0 && raw[0] == 0x30 {
-		return objectsOfDER(raw, "base64", password)
+		return objectsOfDER(raw, "base64", open)
 	}
 	return nil, ErrNoObjects
 }
 
-func objectsOfPEM(blocks []pemBlock, password PasswordFunc) ([]Object, error) {
+func objectsOfPEM(blocks []pemBlock, open *opener) ([]Object, error) {
 	var list []Object
 	for i, b := range blocks {
 		if len(list) >= maxObjects {
 			return list, fmt.Errorf("more than %d objects", maxObjects)
 		}
 		where := fmt.Sprintf("PEM block %d", i+1)
-		found, err := objectsOfBlock(b, password)
+		found, err := objectsOfBlock(b, open)
 		if err != nil {
 			found = append(found, Object{Kind: ObjectUnknown, Problem: err.Error(), Err: err})
 		}
@@ -105,7 +106,7 @@ func objectsOfPEM(blocks []pemBlock, password PasswordFunc) ([]Object, error) {
 }
 
 // objectsOfBlock returns what one PEM block holds; parameters hold nothing.
-func objectsOfBlock(b pemBlock, password PasswordFunc) ([]Object, error) {
+func objectsOfBlock(b pemBlock, open *opener) ([]Object, error) {
 	if b.problem != "" {
 		return nil, errors.New("broken PEM: " + b.problem)
 	}
@@ -130,7 +131,7 @@ func objectsOfBlock(b pemBlock, password PasswordFunc) ([]Object, error) {
 	case "EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS", "X9.42 DH PARAMETERS":
 		return nil, nil
 	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
-		return []Object{keyObject(b, password)}, nil
+		return []Object{keyObject(b, open)}, nil
 	}
 	return []Object{{Kind: ObjectUnknown, DER: b.data, Problem: "a PEM block of this type is not known"}}, nil
 }
@@ -152,8 +153,8 @@ func ocspObject(raw []byte) Object {
 	return withProblem(Object{Kind: ObjectOCSP, DER: raw, OCSP: r}, err)
 }
 
-func keyObject(b pemBlock, password PasswordFunc) Object {
-	k, err := parsePrivateKeyInfo(b, password)
+func keyObject(b pemBlock, open *opener) Object {
+	k, err := parsePrivateKeyInfo(b, open)
 	o := Object{Kind: ObjectKey, Key: k}
 	if k.Encrypted && errors.Is(err, ErrPasswordRequired) {
 		o.Kind, err = ObjectEncryptedKey, nil
@@ -178,7 +179,7 @@ func publicKeyObject(b pemBlock) Object {
 }
 
 // objectsOfDER reads values one after the other.
-func objectsOfDER(data []byte, source string, password PasswordFunc) ([]Object, error) {
+func objectsOfDER(data []byte, source string, open *opener) ([]Object, error) {
 	var list []Object
 	d := der{b: data}
 	for !d.empty() && len(list) < maxObjects {
@@ -194,7 +195,7 @@ func objectsOfDER(data []byte, source string, password PasswordFunc) ([]Object, 
 		if len(list) == 0 && looksTrusted(rest, len(v.full)) {
 			raw, d.b = rest, nil // the trust settings belong to the certificate
 		}
-		found, err := objectsOfValue(raw, v, password)
+		found, err := objectsOfValue(raw, v, open)
 		if err != nil {
 			return list, err
 		}
@@ -221,9 +222,9 @@ func looksTrusted(data []byte, n int) bool {
 }
 
 // objectsOfValue reads one DER value by its shape.
-func objectsOfValue(raw []byte, v tlv, password PasswordFunc) ([]Object, error) {
+func objectsOfValue(raw []byte, v tlv, open *opener) ([]Object, error) {
 	if IsPKCS12(v.full) {
-		return objectsOfPKCS12(v.full, password)
+		return objectsOfPKCS12(v.full, open)
 	}
 	if kids, err := v.children(4); err == nil && len(kids) > 0 && kids[0].is(tagOID) {
 		return objectsOfPKCS7(v.full)
@@ -241,7 +242,7 @@ func objectsOfValue(raw []byte, v tlv, password PasswordFunc) ([]Object, error) 
 	case ObjectCRL:
 		return objectsOfBlock(pemBlock{typ: "X509 CRL", data: v.full}, nil)
 	case ObjectKey, ObjectEncryptedKey:
-		return []Object{keyObject(pemBlock{data: v.full}, password)}, nil
+		return []Object{keyObject(pemBlock{data: v.full}, open)}, nil
 	case ObjectPublicKey:
 		return []Object{publicKeyObject(pemBlock{data: v.full})}, nil
 	case ObjectOCSP:
@@ -317,14 +318,17 @@ func kindWithContext(before int, v tlv) ObjectKind {
 	return ObjectCertificate
 }
 
-func objectsOfPKCS12(data []byte, password PasswordFunc) ([]Object, error) {
-	bags, err := ParsePKCS12(data, nil)
+func objectsOfPKCS12(data []byte, open *opener) ([]Object, error) {
+	bags, err := parsePKCS12(data, nil, open)
+	if errors.Is(err, errOpenTime) {
+		return nil, err
+	}
 	if err != nil {
-		pass, perr := password.password()
+		pass, perr := open.password()
 		if perr != nil {
 			return nil, fmt.Errorf("PKCS #12: %w", perr)
 		}
-		if bags, err = ParsePKCS12(data, pass); err != nil {
+		if bags, err = parsePKCS12(data, pass, open); err != nil {
 			return nil, err
 		}
 	}

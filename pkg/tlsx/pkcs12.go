@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -69,6 +68,14 @@ func IsPKCS12(data []byte) bool {
 // keys and CRLs in the order of the file, also when there is no key. The error
 // wraps [ErrPassword] when the password is wrong.
 func ParsePKCS12(data, password []byte) ([]P12Bag, error) {
+	return parsePKCS12(data, password, newOpener(nil))
+}
+
+// parsePKCS12 is [ParsePKCS12] in the time that open has.
+func parsePKCS12(data, password []byte, open *opener) ([]P12Bag, error) {
+	if err := open.inTime(); err != nil {
+		return nil, err
+	}
 	s := cryptobyte.String(data)
 	var pfx cryptobyte.String
 	var version int
@@ -89,7 +96,7 @@ func ParsePKCS12(data, password []byte) ([]P12Bag, error) {
 	if password, err = checkP12MAC(pfx, content, password); err != nil {
 		return nil, err
 	}
-	return readAuthenticatedSafe(content, password, time.Now().Add(maxP12Time))
+	return readAuthenticatedSafe(content, password, open)
 }
 
 // readContentInfo reads a ContentInfo of RFC 5652, section 3.
@@ -199,13 +206,7 @@ func p12Digest(oid string) (h func() hash.Hash, blockSize int) {
 	return nil, 0
 }
 
-// maxP12Time bounds the opening of one file, whose parts may each ask for the
-// iterations they like.
-const maxP12Time = 20 * time.Second
-
-var errP12Time = errors.New("PKCS #12: opening all of it takes too long")
-
-func readAuthenticatedSafe(content, password []byte, until time.Time) ([]P12Bag, error) {
+func readAuthenticatedSafe(content, password []byte, open *opener) ([]P12Bag, error) {
 	s := cryptobyte.String(content)
 	var list cryptobyte.String
 	if !s.ReadASN1(&list, cbasn1.SEQUENCE) {
@@ -217,14 +218,14 @@ func readAuthenticatedSafe(content, password []byte, until time.Time) ([]P12Bag,
 		if err != nil {
 			return nil, err
 		}
-		if time.Now().After(until) {
-			return nil, errP12Time
+		if err := open.inTime(); err != nil {
+			return nil, err
 		}
 		contents, err := openP12Content(kind, body, password)
 		if err != nil {
 			return nil, err
 		}
-		r := bagReader{password: password, until: until, encrypted: kind == oidCMSEncrypted}
+		r := bagReader{password: password, open: open, encrypted: kind == oidCMSEncrypted}
 		if err := r.read(contents, 0); err != nil {
 			return nil, err
 		}
@@ -277,7 +278,7 @@ func openEncryptedData(body cryptobyte.String, password []byte) ([]byte, error) 
 
 type bagReader struct {
 	password  []byte
-	until     time.Time
+	open      *opener
 	encrypted bool
 	bags      []P12Bag
 }
@@ -322,8 +323,8 @@ func (r *bagReader) bag(oid string, value cryptobyte.String) (P12Bag, error) {
 		b.Kind, b.DER = P12Key, bytes.Clone(value)
 	case oidBagShroudedKey:
 		b.Kind, b.Encrypted = P12Key, true
-		if time.Now().After(r.until) {
-			return b, errP12Time
+		if err := r.open.inTime(); err != nil {
+			return b, err
 		}
 		b.DER, err = decryptPKCS8(value, r.password)
 	case oidBagCert:

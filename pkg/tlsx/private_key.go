@@ -278,18 +278,18 @@ func (k *PublicKey) sameKey(l *PublicKey) bool {
 }
 
 // parsePrivateKeyInfo reads a private key of a PEM block or a file.
-func parsePrivateKeyInfo(b pemBlock, password PasswordFunc) (*PrivateKeyInfo, error) {
+func parsePrivateKeyInfo(b pemBlock, open *opener) (*PrivateKeyInfo, error) {
 	k := &PrivateKeyInfo{}
 	raw := b.data
 	var err error
 	switch headers := headerMap(b.headers); {
 	case headers["DEK-Info"] != "":
 		k.Encrypted = true
-		raw, err = decryptTraditional(&pem.Block{Type: b.typ, Headers: headers, Bytes: raw}, password)
+		raw, err = decryptTraditional(&pem.Block{Type: b.typ, Headers: headers, Bytes: raw}, open)
 	case isEncryptedPKCS8(raw):
 		k.Encrypted = true
 		var pass []byte
-		if pass, err = password.password(); err == nil {
+		if pass, err = open.password(); err == nil {
 			raw, err = decryptPKCS8(raw, pass)
 		}
 	}
