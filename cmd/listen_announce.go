@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -26,15 +27,19 @@ func (o *listenOptions) announce(ctx context.Context, e *env, l *socket.Listener
 	}
 	o.events.send("listening", listeningEvent{Address: name, Port: l.LocalPort(), Path: l.LocalFilename(), Family: string(l.AddressFamily())})
 	e.verbosef("listening on %s", name)
-	if l.LocalHost().IsUnspecified() {
-		e.note("reachable at %s", exposure(l))
-	}
+	e.noteExposure(l.LocalHost(), l.LocalPort())
 	return o.ready.announce(ctx, name, place)
 }
 
-// exposure lists the addresses at which an unspecified address can be reached.
-func exposure(l *socket.Listener) string {
-	port := strconv.Itoa(int(l.LocalPort()))
+// noteExposure says where a socket can be reached that is bound to no address.
+func (e *env) noteExposure(host netip.Addr, port uint16) {
+	if host.IsUnspecified() {
+		e.note("reachable at %s", exposure(host, strconv.Itoa(int(port))))
+	}
+}
+
+// exposure lists the addresses at which the unspecified address host is reached.
+func exposure(host netip.Addr, port string) string {
 	list, err := socket.Interfaces()
 	if err != nil {
 		return "all interfaces, port " + port
@@ -42,7 +47,7 @@ func exposure(l *socket.Listener) string {
 	var at []string
 	for _, i := range list {
 		for _, a := range i.Addrs {
-			if a.Addr.Is4() || !l.LocalHost().Is4() && !a.Addr.IsLinkLocalUnicast() {
+			if a.Addr.Is4() || !host.Is4() && !a.Addr.IsLinkLocalUnicast() {
 				at = append(at, net.JoinHostPort(a.Addr.String(), port)+" ("+i.Name+")")
 			}
 		}

@@ -59,10 +59,10 @@ func TestAccessBeforeFirstByte(t *testing.T) {
 	}
 }
 
-// A listener on all interfaces says where it can be reached; one that is bound
+// What listens on all interfaces says where it can be reached; one that is bound
 // to an address has nothing to say.
 func TestExposureIsTold(t *testing.T) {
-	for _, command := range [][]string{{"listen"}, {"tls-server"}} {
+	for _, command := range [][]string{{"listen"}, {"tls-server"}, {"dgram", "recv"}, {"dgram", "echo"}} {
 		for _, where := range []string{"0", "0.0.0.0:0", "[::]:0", "127.0.0.1:0"} {
 			port := filepath.Join(t.TempDir(), "port")
 			p := startProgram(t, nil, append(append([]string{"brio"}, command...), where, "--port-file", port)...)
