@@ -408,10 +408,26 @@ type connectedEvent struct {
 	ConnectMillis float64 `json:"connect_ms"`
 	Attempts      int     `json:"attempts"`
 
-	Type    socket.Type         `json:"type"`
-	Connect socket.Connect      `json:"connect"`
+	connectionFacts
+}
+
+// connectionFacts are what the socket of a connection says about itself.
+type connectionFacts struct {
+	Type    socket.Type         `json:"type,omitempty"`
+	Connect socket.Connect      `json:"connect,omitempty"`
 	Peer    *socket.Credentials `json:"peer,omitempty"`    // of a UNIX socket
 	Options *socket.Options     `json:"options,omitempty"` // as they are in effect
+}
+
+func factsOf(c *socket.Conn) connectionFacts {
+	f := connectionFacts{Type: c.Type(), Connect: c.Connect()}
+	if cred, err := c.PeerCredentials(); err == nil {
+		f.Peer = &cred
+	}
+	if o, err := socket.ReadOptions(c); err == nil {
+		f.Options = &o
+	}
+	return f
 }
 
 // talk joins one connection with stdin and stdout, or with a command.
@@ -449,18 +465,11 @@ func (t *connector) tellConnected(ctx context.Context, c *socket.Conn, times tim
 	if !t.o.events.on() {
 		return
 	}
-	ev := connectedEvent{
+	t.o.events.send("connected", connectedEvent{
 		ID: 1, Local: c.LocalAddr().String(), Remote: c.RemoteAddr().String(), RemoteName: name, Family: string(c.AddressFamily()),
 		Millis: ms(times.total), NameMillis: ms(times.name), ConnectMillis: ms(times.connect), Attempts: times.attempts,
-		Type: c.Type(), Connect: c.Connect(),
-	}
-	if cred, err := c.PeerCredentials(); err == nil {
-		ev.Peer = &cred
-	}
-	if o, err := socket.ReadOptions(c); err == nil {
-		ev.Options = &o
-	}
-	t.o.events.send("connected", ev)
+		connectionFacts: factsOf(c),
+	})
 }
 
 // openFor opens a connection, again and again until limit has passed; 0 is one

@@ -38,11 +38,13 @@ type server struct {
 
 // An acceptedEvent tells of a new connection, or of one that was turned away.
 type acceptedEvent struct {
-	ID     int64               `json:"id"`
-	Local  string              `json:"local"`
-	Remote string              `json:"remote"`
-	Name   string              `json:"remote_name,omitempty"` // with --resolve-peer
-	Peer   *socket.Credentials `json:"peer,omitempty"`
+	ID     int64  `json:"id"`
+	Local  string `json:"local"`
+	Remote string `json:"remote"`
+	Name   string `json:"remote_name,omitempty"` // with --resolve-peer
+	Family string `json:"family"`
+
+	connectionFacts // of a connection that is served
 }
 
 // run serves until there is nothing more to serve.
@@ -204,7 +206,7 @@ func (s *server) next(ctx context.Context) (*socket.Conn, error) {
 			s.accepted++
 			return c, nil
 		}
-		s.o.events.send("denied", acceptedEvent{Local: s.where, Remote: peerName(c)})
+		s.o.events.send("denied", acceptedEvent{Local: s.where, Remote: peerName(c), Family: string(c.AddressFamily())})
 		s.e.verbosef("%s is not allowed", peerName(c))
 		_ = c.Abort() // it is not to believe that it was heard
 	}
@@ -279,11 +281,9 @@ func (s *server) tellAccepted(ctx context.Context, c *socket.Conn, id int64) {
 	if !s.o.events.on() {
 		return
 	}
-	ev := acceptedEvent{ID: id, Local: c.LocalAddr().String(), Remote: peerName(c), Name: name}
-	if cred, err := c.PeerCredentials(); err == nil {
-		ev.Peer = &cred
-	}
-	s.o.events.send("accepted", ev)
+	s.o.events.send("accepted", acceptedEvent{
+		ID: id, Local: c.LocalAddr().String(), Remote: peerName(c), Name: name, Family: string(c.AddressFamily()), connectionFacts: factsOf(c),
+	})
 }
 
 // closeAfter closes a connection so that its peer learns how it ended: in

@@ -197,7 +197,7 @@ happens with --events json, json:FD or json:FILE: one object an event, with
   attempt     n addr ms ok kind            (the try to connect to one address)
   connected   id local remote remote_name family ms dns_ms connect_ms attempts
               type connect peer options
-  accepted    id local remote remote_name peer
+  accepted    id local remote remote_name family type connect peer options
   handshake   what was negotiated
   half_close  id dir                       (our half has ended)
   peer_eof    id stdin_eof                 (the peer's half has)
