@@ -231,9 +231,10 @@ func trimTLS(s string) string {
 	return fmt.Sprintf("the peer sent a %s where a %s belongs", messageName(got), messageName(want))
 }
 
-// messageName is the name of the message that Go's type *tls.xxxMsg holds.
+// messageName is the name of the message that Go's type *tls.xxxMsg or *tls.xxxMsgTLS13
+// holds.
 func messageName(goType string) string {
-	name := strings.TrimSuffix(strings.TrimPrefix(goType, "*tls."), "Msg")
-	name = strings.TrimSuffix(name, "TLS13")
+	name := strings.TrimSuffix(strings.TrimPrefix(goType, "*tls."), "TLS13")
+	name = strings.TrimSuffix(name, "Msg")
 	return strings.ToUpper(name[:min(1, len(name))]) + name[min(1, len(name)):]
 }
