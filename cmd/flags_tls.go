@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ type trustFlags struct {
 func (t *trustFlags) add(c *cobra.Command) {
 	flagGroup(c, "Trust", func(f *pflag.FlagSet) {
 		f.StringArrayVar(&t.caFiles, "ca-file", nil, "trust the certificates in `FILE` instead of the system's (may be repeated)")
-		f.StringVar(&t.caDirectory, "ca-directory", "", "trust the certificates in `DIR`: OpenSSL's hashed layout, or any PEM files")
+		f.StringVar(&t.caDirectory, "ca-directory", "", "trust the certificates in `DIR` (several as in PATH): OpenSSL's hashed layout, or any PEM files (default: $SSL_CERT_DIR)")
 		enumVar(f, &t.crlCheck, "crl-check", "off", []string{"off", "leaf", "all"}, "look certificates up in revocation lists: `WHICH`")
 		f.StringArrayVar(&t.crlFiles, "crl-file", nil, "read revocation lists from `FILE` (may be repeated)")
 		f.IntVar(&t.maxDepth, "max-depth", tlsx.DefaultContextDepth, "allow at most `N` intermediate certificates")
@@ -117,7 +118,22 @@ func (t *trustFlags) places() (files []string, dir string) {
 	if name := os.Getenv("SSL_CERT_FILE"); name != "" {
 		files = []string{name}
 	}
-	return files, os.Getenv("SSL_CERT_DIR")
+	return files, presentDirectories(os.Getenv("SSL_CERT_DIR"))
+}
+
+// presentDirectories is list without the directories that are missing, which
+// OpenSSL passes over, but list itself when all are.
+func presentDirectories(list string) string {
+	var found []string
+	for _, dir := range filepath.SplitList(list) {
+		if _, err := os.Stat(dir); err == nil {
+			found = append(found, dir)
+		}
+	}
+	if found == nil {
+		return list
+	}
+	return strings.Join(found, string(filepath.ListSeparator))
 }
 
 // allowed are the faults of --allow.

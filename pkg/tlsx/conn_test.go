@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -259,7 +260,11 @@ func TestCADirectory(t *testing.T) {
 		t.Errorf("hashed directory: %v", err)
 	}
 	other := newAuthority(t, "other", nil)
-	if err := try(other.files(sc.Identities[0])); err == nil {
+	otherDir := other.files(sc.Identities[0])
+	if err := try(otherDir + string(filepath.ListSeparator) + hashed); err != nil {
+		t.Errorf("two directories: %v", err)
+	}
+	if err := try(otherDir); err == nil {
 		t.Error("a directory of other authorities is enough")
 	}
 }

@@ -70,6 +70,7 @@ type Config struct {
 	CAFiles []string
 	// CADirectory names a directory of trusted certificates: in OpenSSL's
 	// layout (files called by the hash of the subject), else of any PEM files.
+	// Several are separated as in PATH, by colons (semicolons on Windows).
 	CADirectory string
 	// Roots are trusted certificates in memory, besides the files. Without
 	// Roots, CAFiles and CADirectory the system's are trusted.
@@ -350,7 +351,7 @@ func (c *Context) loadTrust() error {
 
 // checkTrustFiles finds what is missing without reading it.
 func (c *Context) checkTrustFiles() error {
-	for _, name := range append(c.cfg.CAFiles[:len(c.cfg.CAFiles):len(c.cfg.CAFiles)], c.cfg.CADirectory) {
+	for _, name := range slices.Concat(c.cfg.CAFiles, splitDirectories(c.cfg.CADirectory)) {
 		if name == "" {
 			continue
 		}

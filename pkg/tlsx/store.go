@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -248,8 +249,27 @@ func (s *Store) AddDirectory(dir string) error {
 }
 
 // AddAnyDirectory trusts the certificates of a directory: looked up by hash
-// where it holds files in OpenSSL's layout, else all of them.
-func (s *Store) AddAnyDirectory(dir string) error {
+// where it holds files in OpenSSL's layout, else all of them. Like OpenSSL it
+// takes several, too, separated as in PATH by colons (semicolons on Windows).
+func (s *Store) AddAnyDirectory(list string) error {
+	for _, dir := range splitDirectories(list) {
+		if err := s.addOneDirectory(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// splitDirectories returns the directories of a list. One whose name looks like
+// a list is itself.
+func splitDirectories(list string) []string {
+	if _, err := os.Stat(list); err == nil {
+		return []string{list}
+	}
+	return slices.DeleteFunc(filepath.SplitList(list), func(dir string) bool { return dir == "" })
+}
+
+func (s *Store) addOneDirectory(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
