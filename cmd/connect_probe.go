@@ -90,10 +90,10 @@ func (t *connector) probe(ctx context.Context, targets []address) error {
 			}()
 		}
 	}()
-	failed := make([]error, len(targets))
+	errs := make([]error, len(targets))
 	for i := range targets {
 		out := <-done[i]
-		failed[i] = out.err
+		errs[i] = out.err
 		if err := t.printProbe(out.result, out.err); err != nil {
 			return err
 		}
@@ -101,31 +101,24 @@ func (t *connector) probe(ctx context.Context, targets []address) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return probeFailure(failed)
+	return probeFailure(errs)
 }
 
 // probeFailure is the failure of a probe. What failed has been printed, so that
 // only a single failure, or their number, is told.
-func probeFailure(failed []error) error {
-	var first error
-	n, same := 0, true
-	for _, err := range failed {
-		if err == nil {
-			continue
-		}
-		n++
-		if first == nil {
-			first = err
-		}
-		same = same && statusOf(err) == statusOf(first)
+func probeFailure(probes []error) error {
+	failed, same := failuresOf(probes)
+	if len(failed) == 0 {
+		return nil
 	}
+	first := failed[0]
 	switch {
-	case n == 0, len(failed) == 1:
+	case len(probes) == 1:
 		return first
-	case n == len(failed) && same:
-		return &failure{err: fmt.Errorf("none of %d is open: %s", n, statusOf(first).text()), status: statusOf(first), kind: kindOf(first, statusOf(first))}
+	case len(failed) == len(probes) && same:
+		return &failure{err: fmt.Errorf("none of %d is open: %s", len(probes), statusOf(first).text()), status: statusOf(first), kind: kindOf(first, statusOf(first))}
 	}
-	return failf(statusPartial, "partial", "%d of %d are not open", n, len(failed))
+	return failf(statusPartial, "partial", "%d of %d are not open", len(failed), len(probes))
 }
 
 func (t *connector) probeOne(ctx context.Context, a address) (probeResult, error) {

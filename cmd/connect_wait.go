@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -120,23 +121,27 @@ func (t *connector) waitFor(ctx context.Context, a address) error {
 
 // joinFailures reports all failures but the first, which it returns with the
 // status of a batch: 16, unless all failed in the same way.
-func (t *connector) joinFailures(failed []error) error {
-	var first error
-	n, same := 0, true
-	for _, err := range failed {
-		if err == nil {
-			continue
-		}
-		n++
-		if first == nil {
-			first = err
-			continue
-		}
-		same = same && statusOf(err) == statusOf(first)
+func (t *connector) joinFailures(errs []error) error {
+	failed, same := failuresOf(errs)
+	if len(failed) == 0 {
+		return nil
+	}
+	for _, err := range failed[1:] {
 		t.e.report(err, statusOf(err))
 	}
-	if n == 0 || n == len(failed) && same {
-		return first
+	if len(failed) == len(errs) && same {
+		return failed[0]
 	}
-	return &failure{err: first, status: statusPartial}
+	return &failure{err: failed[0], status: statusPartial}
+}
+
+// failuresOf returns the failures among errs, and whether they have one status.
+func failuresOf(errs []error) (failed []error, same bool) {
+	for _, err := range errs {
+		if err != nil {
+			failed = append(failed, err)
+		}
+	}
+	other := func(err error) bool { return statusOf(err) != statusOf(failed[0]) }
+	return failed, !slices.ContainsFunc(failed, other)
 }

@@ -70,6 +70,17 @@ func (i *ipFlags) resolver() (*socket.Resolver, error) {
 	return r, nil
 }
 
+// lookup is how sockets find the addresses of names.
+func (i *ipFlags) lookup() (socket.IPPolicy, func(context.Context, string) ([]netip.Addr, error), error) {
+	r, err := i.resolver()
+	if err != nil {
+		return 0, nil, err
+	}
+	return r.Policy, func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return r.LookupHost(ctx, host, socket.LookupOptions{All: true})
+	}, nil
+}
+
 // dialFlags are the flags of commands that connect.
 type dialFlags struct {
 	ip             ipFlags
@@ -102,15 +113,8 @@ func (d *dialFlags) config() (socket.Config, error) {
 		cfg socket.Config
 		err error
 	)
-	if cfg.IP, err = d.ip.policy(); err != nil {
+	if cfg.IP, cfg.Lookup, err = d.ip.lookup(); err != nil {
 		return cfg, err
-	}
-	r, err := d.ip.resolver()
-	if err != nil {
-		return cfg, err
-	}
-	cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
-		return r.LookupHost(ctx, host, socket.LookupOptions{All: true})
 	}
 	cfg.Scope, cfg.MPTCP = d.ip.scope, d.mptcp
 	if cfg.Options, err = d.options.options(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -205,15 +204,8 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 
 // config is the configuration of the listener that the flags describe.
 func (o *listenOptions) config() (cfg socket.ListenConfig, err error) {
-	if cfg.IP, err = o.ip.policy(); err != nil {
+	if cfg.IP, cfg.Lookup, err = o.ip.lookup(); err != nil {
 		return cfg, err
-	}
-	r, err := o.ip.resolver()
-	if err != nil {
-		return cfg, err
-	}
-	cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
-		return r.LookupHost(ctx, host, socket.LookupOptions{All: true})
 	}
 	cfg.Scope, cfg.MPTCP, cfg.Backlog, cfg.ReplaceStale = o.ip.scope, o.mptcp, o.backlog, o.replaceStale
 	if cfg.Options, err = o.options.options(); err != nil {
