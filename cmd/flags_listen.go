@@ -44,7 +44,7 @@ func (o *listenOptions) addReadiness(c *cobra.Command) {
 func (o *listenOptions) addAddress(c *cobra.Command) {
 	flagGroup(c, "Address", func(f *pflag.FlagSet) {
 		o.ip.add(f)
-		f.StringVar(&o.mode, "mode", "", "give the UNIX socket the permissions `MODE` (octal)")
+		f.Var(&o.mode, "mode", "give the UNIX socket the permissions `MODE` (octal)")
 		f.BoolVar(&o.replaceStale, "replace-stale", false, "replace a UNIX socket that nobody listens on any more")
 		f.BoolVar(&o.replaceStale, "unlink", false, "the same as --replace-stale")
 		f.Lookup("unlink").Hidden = true

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -50,7 +49,7 @@ type listenOptions struct {
 
 	backlog      int
 	mptcp        bool
-	mode         string
+	mode         modeValue
 	replaceStale bool
 }
 
@@ -190,7 +189,7 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 	switch {
 	case a.isUnix() && (o.mptcp || o.md5.given()):
 		return nil, "", usagef("--mptcp and --tcp-md5-key are for TCP, and %s is a UNIX socket", a)
-	case !a.isUnix() && o.mode != "":
+	case !a.isUnix() && o.mode.mode != 0:
 		return nil, "", usagef("--mode is for UNIX sockets, and %s is none", a)
 	}
 	network, target := a.dialTarget()
@@ -214,13 +213,7 @@ func (o *listenOptions) config() (cfg socket.ListenConfig, err error) {
 	if cfg.MD5, err = o.md5.peerKeys(); err != nil {
 		return cfg, err
 	}
-	if o.mode != "" {
-		mode, err := strconv.ParseUint(o.mode, 8, 32)
-		if err != nil || mode == 0 || mode > 0o777 {
-			return cfg, usagef("--mode: %q is not a mode such as 0660", o.mode)
-		}
-		cfg.Mode = fs.FileMode(mode)
-	}
+	cfg.Mode = o.mode.mode
 	return cfg, nil
 }
 
