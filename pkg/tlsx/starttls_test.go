@@ -99,6 +99,21 @@ func TestStartTLSRefused(t *testing.T) {
 		{"rdp", []string{"\x03\x00\x00\x0b\x06\xd0\x00\x00\x00\x00\x00"}, &refused},
 		{"tds", []string{"\x04\x01\x00\x0f\x00\x00\x01\x00\x01\x00\x06\x00\x01\xff\x02"}, &refused},
 		{"telnet", []string{"\xff\xfe\x2e"}, &refused},
+		{"imap", []string{"* OK hi\r\n", ">a1 CAPABILITY\r\n", "a1 BAD what\r\n"}, &refused},
+		{"sieve", []string{"\"STARTTLS\"\r\nOK\r\n", ">STARTTLS\r\n", "NO \"not today\"\r\n"}, &refused},
+		{"xmpp", []string{"<stream:stream xmlns='jabber:client'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>", "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"}, &refused},
+		{"ldap", []string{"\x30\x85\x00\x00\x00\x00\x01x"}, &refused},
+		{"ldap", []string{"\x30\x03\x02\x01\x01"}, &refused},
+		{"ldap", []string{"\x30\x07\x02\x01\x01\x78\x02\x0a\x01"}, &refused},
+		{"rdp", []string{"\x03\x00\x00\x13\x0e\xd0\x00\x00\x00\x00\x00\x02\x00\x08\x00\x00\x00\x00\x00"}, &refused},
+		{"tds", []string{"\x04\x01\x00\x09\x00\x00\x01\x00\xff"}, &refused},
+		{"smtp", []string{"220 a\r\n"}, io.ErrUnexpectedEOF},
+		{"smtp", []string{"220 a\r\n", ">EHLO localhost\r\n", "250-half"}, io.ErrUnexpectedEOF},
+		{"imap", []string{"* OK hi\r\n", ">a1 CAPABILITY\r\n", "* CAPABILITY STARTTLS\r\n"}, io.ErrUnexpectedEOF},
+		{"xmpp", []string{"<stream:stream xmlns='jabber:client'><stream:features>"}, io.ErrUnexpectedEOF},
+		{"xmpp", []string{"<stream:stream xmlns='jabber:client'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>", "<proceed"}, io.ErrUnexpectedEOF},
+		{"ldap", []string{"\x30\x84\x00"}, io.ErrUnexpectedEOF},
+		{"mysql", []string{"\x17\x00\x00\x00\x0a"}, io.ErrUnexpectedEOF},
 	} {
 		client, server := pipe(t)
 		go func() { script(server, tt.steps); server.(*net.TCPConn).CloseWrite() }()
@@ -106,6 +121,39 @@ func TestStartTLSRefused(t *testing.T) {
 		want, isError := tt.as.(error)
 		if isError && !errors.Is(err, want) || !isError && !errors.As(err, tt.as) {
 			t.Errorf("%s %q: StartTLS = %v; want an error of the kind %T", tt.protocol, tt.steps, err, tt.as)
+		}
+	}
+}
+
+// TestServeStartTLSRefused covers clients that leave, or that ask for something
+// else: what they hear, and that TLS does not begin.
+func TestServeStartTLSRefused(t *testing.T) {
+	for _, tt := range []struct{ protocol, says, hears string }{
+		{"smtp", "HELO x\r\nNOOP\r\nMAIL FROM:<a>\r\nQUIT\r\n", "220 a.example ESMTP brio\r\n250 a.example\r\n250 OK\r\n530 "},
+		{"imap", "a NOOP\r\nb LOGIN x y\r\nc LOGOUT\r\n", "a OK done\r\nb BAD issue a STARTTLS command first\r\n* BYE\r\nc OK done\r\n"},
+		{"pop3", "USER x\r\nQUIT\r\n", "-ERR issue a STLS command first\r\n+OK bye\r\n"},
+		{"ftp", "USER x\r\nQUIT\r\n", "530 issue AUTH TLS first\r\n221 bye\r\n"},
+		{"nntp", "GROUP x\r\nQUIT\r\n", "483 issue a STARTTLS command first\r\n205 bye\r\n"},
+		{"sieve", "LISTSCRIPTS\r\nLOGOUT\r\n", "NO \"issue a STARTTLS command first\"\r\nOK\r\n"},
+		{"irc", "NICK x\r\nQUIT\r\n", ":a.example 451 * :issue a STARTTLS command first\r\nERROR :bye\r\n"},
+		{"xmpp", "<?xml version='1.0'?><stream:stream xmlns='jabber:client' to='x'><auth/>", ""},
+		{"ldap", "\x30\x05\x02\x01\x01\x42\x00", ""},
+		{"rdp", "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x00\x00\x00\x00", ""},
+	} {
+		client, server := pipe(t)
+		heard := make(chan string, 1)
+		go func() {
+			_, _ = io.WriteString(client, tt.says) // the answer tells what arrived
+			b, _ := io.ReadAll(client)
+			heard <- string(b)
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := tlsx.ServeStartTLS(ctx, server, tt.protocol, "a.example")
+		cancel()
+		server.Close()
+		var refused *tlsx.StartTLSError
+		if got := <-heard; !errors.As(err, &refused) || !strings.Contains(got, tt.hears) {
+			t.Errorf("%s: ServeStartTLS = %v and says %q; want a refusal and %q", tt.protocol, err, got, tt.hears)
 		}
 	}
 }
