@@ -198,6 +198,9 @@ happens with --events json, json:FD or json:FILE: one object an event, with
   connected   id local remote remote_name family ms dns_ms connect_ms attempts
               type connect peer options
   accepted    id local remote remote_name family type connect peer options
+  denied      id local remote family       (a peer that --allow or --deny turns away)
+  reloaded                                 (the access lists, at SIGHUP)
+  certificate sha256 pin fault             (one that tls-server has made)
   handshake   what was negotiated
   half_close  id dir                       (our half has ended)
   peer_eof    id stdin_eof                 (the peer's half has)
