@@ -389,7 +389,7 @@ func (t *tlsFlags) openKeyLog(cfg tlsx.Config) (tlsx.Config, func(), error) {
 func isListSeparator(r rune) bool { return r == ':' || r == ',' || r == ' ' }
 
 // wordError is a usage failure about one of words, with the nearest known one.
-func wordError(err error, words, known []string) error {
+func wordError(err error, words, known []string) *failure {
 	f := usagef("%w", err)
 	for _, w := range words {
 		if slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, w) }) {
@@ -404,7 +404,10 @@ func wordError(err error, words, known []string) error {
 
 // contextError is the failure to make a context of what the flags say.
 func (t *tlsFlags) contextError(err error) error {
-	var option *tlsx.OptionError
+	var (
+		option  *tlsx.OptionError
+		ciphers *tlsx.CipherError
+	)
 	switch {
 	case errors.Is(err, tlsx.ErrPasswordRequired):
 		return failf(statusUsage, "password-required", "%w", err).
@@ -413,26 +416,41 @@ func (t *tlsFlags) contextError(err error) error {
 		return usagef("%w", err).hint("is the key in another file? --key FILE")
 	case errors.As(err, &option):
 		return usagef("--%s %s", option.Option, option.Reason)
+	case errors.As(err, &ciphers):
+		return cipherError(ciphers)
 	case t.ciphers != "" && strings.HasPrefix(err.Error(), "cipher string"):
-		return wordError(err, strings.FieldsFunc(t.ciphers, isListSeparator), goSuiteNames())
+		return usagef("%w", err)
 	case t.ciphersuites != "" && strings.HasPrefix(err.Error(), "ciphersuite"):
 		return wordError(err, strings.Split(t.ciphersuites, ":"), tlsx.Ciphersuites())
 	}
 	return identityError(err)
 }
 
-func goSuiteNames() []string {
-	l, err := tlsx.ParseCiphers("ALL:COMPLEMENTOFALL")
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, s := range l.Suites {
-		if s.Available {
-			names = append(names, s.Name)
+// cipherError is a usage failure about one of the words of a cipher string. The
+// suites are too many for a message.
+func cipherError(e *tlsx.CipherError) error {
+	err := fmt.Errorf("cipher string %q: %s", e.Ciphers, e.Reason)
+	words := strings.FieldsFunc(e.Ciphers, isListSeparator)
+	for _, w := range words {
+		if slices.Contains(tlsx.Ciphersuites(), w) {
+			return usagef("%w", err).hint("suites of TLS 1.3 go with --ciphersuites")
+		}
+		if name := opensslName(w); name != "" {
+			return usagef("%w", err).hint("OpenSSL's name for %s is %s", w, name)
 		}
 	}
-	return names
+	return wordError(err, words, e.Known).
+		hint("suites have OpenSSL's names, such as %s; the TAB key after --ciphers lists all (see: brio completion -h)", e.Known[0])
+}
+
+// opensslName is OpenSSL's name of a suite under its name of IANA, or "".
+func opensslName(iana string) string {
+	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		if s.Name == iana {
+			return tlsx.SuiteByID(s.ID).Name
+		}
+	}
+	return ""
 }
 
 // tlsStatus is the exit status of an error of a TLS connection, 0 for others.

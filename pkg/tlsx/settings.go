@@ -91,15 +91,14 @@ func (s *settings) setCiphers(o *Override) error {
 	}
 	list, err := ParseCiphers(o.Ciphers)
 	if list != nil && len(list.Unknown) > 0 {
-		return fmt.Errorf("cipher string %q: unknown word %q; known suites are %s", o.Ciphers, list.Unknown[0], knownSuites())
+		return newCipherError(o.Ciphers, fmt.Sprintf("unknown word %q", list.Unknown[0]))
 	}
 	if err != nil {
 		return err
 	}
 	s.suites = list.Available()
 	if len(s.suites) == 0 {
-		return fmt.Errorf("cipher string %q selects only suites that are not available in Go (%s); available are %s",
-			o.Ciphers, someNames(list.Suites), knownSuites())
+		return newCipherError(o.Ciphers, fmt.Sprintf("selects only suites that are not available in Go (%s)", someNames(list.Suites)))
 	}
 	if list.SecurityLevel >= 0 {
 		s.level = list.SecurityLevel
@@ -119,15 +118,27 @@ func (s *settings) setCiphersuites(o *Override) error {
 	return nil
 }
 
-// knownSuites lists the suites up to TLS 1.2 that Go has.
-func knownSuites() string {
-	var names []string
+// A CipherError is about a cipher string with a word that means nothing, or
+// with suites only that Go lacks.
+type CipherError struct {
+	Ciphers string   // the cipher string
+	Reason  string   // what is wrong with it
+	Known   []string // the suites up to TLS 1.2 that Go has
+}
+
+func newCipherError(ciphers, reason string) *CipherError {
+	e := &CipherError{Ciphers: ciphers, Reason: reason}
 	for _, c := range cipherTable() {
 		if goHasSuite(c.id) {
-			names = append(names, c.name)
+			e.Known = append(e.Known, c.name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return e
+}
+
+// Error is the reason with all the suites that are known.
+func (e *CipherError) Error() string {
+	return fmt.Sprintf("cipher string %q: %s; known suites are %s", e.Ciphers, e.Reason, strings.Join(e.Known, ", "))
 }
 
 func someNames(suites []CipherSuite) string {
