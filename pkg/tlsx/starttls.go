@@ -270,6 +270,14 @@ func (d *dialogue) reply(want string) (lines []string, err error) {
 	return lines, nil
 }
 
+// ask sends a command and reads the reply to it.
+func (d *dialogue) ask(command, want string) (lines []string, err error) {
+	if err := d.sendf("%s\r\n", command); err != nil {
+		return nil, err
+	}
+	return d.reply(want)
+}
+
 func isDigits(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }

@@ -11,20 +11,14 @@ func smtpClient(d *dialogue, hello string) error {
 	if _, err := d.reply("220"); err != nil {
 		return err
 	}
-	if err := d.sendf("%s localhost\r\n", hello); err != nil {
-		return err
-	}
-	features, err := d.reply("250")
+	features, err := d.ask(hello+" localhost", "250")
 	if err != nil {
 		return err
 	}
 	if !hasWord(features, "STARTTLS") {
 		return d.refused("", "the server does not offer STARTTLS")
 	}
-	if err := d.sendf("STARTTLS\r\n"); err != nil {
-		return err
-	}
-	_, err = d.reply("220")
+	_, err = d.ask("STARTTLS", "220")
 	return err
 }
 
@@ -166,10 +160,7 @@ func ftpClient(d *dialogue) error {
 	if _, err := d.reply("220"); err != nil {
 		return err
 	}
-	if err := d.sendf("AUTH TLS\r\n"); err != nil {
-		return err
-	}
-	_, err := d.reply("234")
+	_, err := d.ask("AUTH TLS", "234")
 	return err
 }
 
@@ -196,10 +187,7 @@ func nntpClient(d *dialogue) error {
 	if _, err := d.reply("20"); err != nil {
 		return err
 	}
-	if err := d.sendf("STARTTLS\r\n"); err != nil {
-		return err
-	}
-	_, err := d.reply("382")
+	_, err := d.ask("STARTTLS", "382")
 	return err
 }
 
