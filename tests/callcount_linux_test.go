@@ -49,12 +49,21 @@ trace() { local name=$1; shift; strace -f -qq -c -e trace=read,write,readv,write
 func TestSystemCallsOfEachPath(t *testing.T) {
 	needTool(t, "strace")
 	for _, p := range append(streamPaths(), append(ftpPaths(t), packetPaths(t)...)...) {
-		t.Run(p.name, func(t *testing.T) { p.check(t) })
+		t.Run(p.name, func(t *testing.T) {
+			var over string
+			for range 3 { // on a busy machine less is ready at each call
+				if over = p.check(t); over == "" {
+					return
+				}
+			}
+			t.Error(over)
+		})
 	}
 }
 
-// check runs the script and compares what each command needed.
-func (p countedPath) check(t *testing.T) {
+// check runs the script and compares what each command needed. It returns what
+// was more than it may be.
+func (p countedPath) check(t *testing.T) (over string) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "source"), make([]byte, countedSize<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -73,10 +82,11 @@ func (p countedPath) check(t *testing.T) {
 		}
 		calls, each := countCalls(t, string(text))
 		if calls > startCalls+int(most*float64(p.units)) {
-			t.Errorf("%s: %d calls, %.2f for each, want at most %.4g: %s", name, calls, float64(calls)/float64(p.units), most, each)
+			over += fmt.Sprintf("%s: want at most %.4g calls for each; ", name, most)
 		}
 		t.Logf("%s: %d calls, %.3f for each: %s", name, calls, float64(calls)/float64(p.units), each)
 	}
+	return over
 }
 
 // countCalls adds up the table of strace -c: time, seconds, usecs/call, calls,

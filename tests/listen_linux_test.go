@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -211,6 +212,11 @@ func TestListenReaderOfStdoutLeaves(t *testing.T) {
 }
 
 func TestListenSignals(t *testing.T) {
+	// What the tests were started to ignore, as under nohup, brio would ignore too;
+	// a signal that is caught here has its default action there.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	for _, tt := range []struct {
 		signal syscall.Signal
 		args   []string
