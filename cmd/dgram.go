@@ -333,7 +333,7 @@ func (d *dgramFlags) ready(ctx context.Context, e *env, r *readyFlags, s *socket
 	}
 	d.events.send("listening", listeningEvent{Address: placeOf(local), Port: local.AddrPort.Port(), Path: local.Path, Family: string(s.AddressFamily())})
 	e.verbosef("listening on %s", placeOf(local))
-	e.noteExposure(s.LocalHost(), s.LocalPort())
+	e.noteExposure(s.LocalHost(), s.LocalPort(), d.ip.only6)
 	return r.announce(ctx, placeOf(local), port)
 }
 

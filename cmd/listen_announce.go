@@ -27,19 +27,20 @@ func (o *listenOptions) announce(ctx context.Context, e *env, l *socket.Listener
 	}
 	o.events.send("listening", listeningEvent{Address: name, Port: l.LocalPort(), Path: l.LocalFilename(), Family: string(l.AddressFamily())})
 	e.verbosef("listening on %s", name)
-	e.noteExposure(l.LocalHost(), l.LocalPort())
+	e.noteExposure(l.LocalHost(), l.LocalPort(), o.ip.only6)
 	return o.ready.announce(ctx, name, place)
 }
 
 // noteExposure says where a socket can be reached that is bound to no address.
-func (e *env) noteExposure(host netip.Addr, port uint16) {
+func (e *env) noteExposure(host netip.Addr, port uint16, only6 bool) {
 	if host.IsUnspecified() {
-		e.note("reachable at %s", exposure(host, strconv.Itoa(int(port))))
+		e.note("reachable at %s", exposure(host, strconv.Itoa(int(port)), only6))
 	}
 }
 
-// exposure lists the addresses at which the unspecified address host is reached.
-func exposure(host netip.Addr, port string) string {
+// exposure lists the addresses at which the unspecified address host is reached;
+// that of IPv6 means both versions unless only6 says otherwise.
+func exposure(host netip.Addr, port string, only6 bool) string {
 	list, err := socket.Interfaces()
 	if err != nil {
 		return "all interfaces, port " + port
@@ -47,7 +48,11 @@ func exposure(host netip.Addr, port string) string {
 	var at []string
 	for _, i := range list {
 		for _, a := range i.Addrs {
-			if a.Addr.Is4() || !host.Is4() && !a.Addr.IsLinkLocalUnicast() {
+			reached := !only6
+			if !a.Addr.Is4() {
+				reached = !host.Is4() && !a.Addr.IsLinkLocalUnicast()
+			}
+			if reached {
 				at = append(at, net.JoinHostPort(a.Addr.String(), port)+" ("+i.Name+")")
 			}
 		}

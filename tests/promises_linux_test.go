@@ -75,6 +75,11 @@ func TestExposureIsTold(t *testing.T) {
 			p.signal(syscall.SIGKILL)
 		}
 	}
+	p := startProgram(t, nil, "brio", "listen", "-6", "0")
+	place := p.place()
+	if errs := p.stderr.String(); strings.Contains(errs, "127.0.0.1:") || !strings.Contains(errs, "[::1]:"+place+" (lo)") {
+		t.Errorf("listen -6 says %q", errs)
+	}
 }
 
 // The mode of a UNIX socket is set before it has a name: there is no moment in
