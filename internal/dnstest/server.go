@@ -4,7 +4,6 @@ package dnstest
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -85,23 +84,27 @@ func (e Server) streams(l net.Listener) {
 		if err != nil {
 			return
 		}
-		go func() {
-			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-			q, err := (&dns.Conn{Conn: c}).ReadMsg()
-			if err != nil || e.TCP == nil {
+		go e.stream(c)
+	}
+}
+
+// stream answers the questions that come on c, until the client closes it.
+func (e Server) stream(c net.Conn) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	for {
+		q, err := (&dns.Conn{Conn: c}).ReadMsg()
+		if err != nil || e.TCP == nil {
+			return
+		}
+		for _, b := range e.TCP(q) {
+			if b == nil {
 				return
 			}
-			for _, b := range e.TCP(q) {
-				if b == nil {
-					return
-				}
-				if _, err := c.Write(b); err != nil {
-					return
-				}
+			if _, err := c.Write(b); err != nil {
+				return
 			}
-			_, _ = io.Copy(io.Discard, c) // until the client closes
-		}()
+		}
 	}
 }
 
