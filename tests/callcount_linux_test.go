@@ -135,10 +135,10 @@ func streamPaths() []countedPath {
 		return countedPath{name, script, countedSize, map[string]float64{"sent": sent, "received": received}}
 	}
 	return []countedPath{
-		path("file to TCP to null", listenAndConnect(tcp, file, toNull, "", ""), 4, 20),
-		path("file to TCP to file", listenAndConnect(tcp, file, toFile, "", ""), 4, 20),
-		path("file to TCP to the end of a file", listenAndConnect(tcp, file, toEnd, "", ""), 4, 20),
-		path("pipe to TCP to pipe", listenAndConnect(tcp, pipe, toPipe, "", ""), 10, 20),
+		path("file to TCP to null", listenAndConnect(tcp, file, toNull, "", ""), 4, 48),
+		path("file to TCP to file", listenAndConnect(tcp, file, toFile, "", ""), 4, 48),
+		path("file to TCP to the end of a file", listenAndConnect(tcp, file, toEnd, "", ""), 4, 48),
+		path("pipe to TCP to pipe", listenAndConnect(tcp, pipe, toPipe, "", ""), 10, 48),
 		path("file to UNIX to file", listenAndConnect(unix, file, toFile, "", ""), 10, 20),
 		path("pipe to UNIX to pipe", listenAndConnect(unix, pipe, toPipe, "", ""), 10, 20),
 		path("chunked", listenAndConnect(tcp, pipe, toNull, "--chunked-in", "--chunked-out"), 48, 96),
@@ -149,7 +149,7 @@ while [ ! -s sink ]; do sleep 0.02; done
 trace relay brio listen --port-file port 127.0.0.1:0 --forward 127.0.0.1:$(cat sink) &
 ` + awaitPlace + `brio connect $place ` + file + `
 wait
-`, countedSize, map[string]float64{"relay": 20}},
+`, countedSize, map[string]float64{"relay": 48}},
 	}
 }
 
@@ -158,7 +158,7 @@ func ftpPaths(t *testing.T) []countedPath {
 	s := (&ftptest.Server{}).Put("/large", make([]byte, countedSize<<20)).Start(t)
 	url := "ftp://" + s.HostPort()
 	return []countedPath{
-		{"FTP get", "trace get brio ftp-get -o out " + url + "/large\ncmp source out\n", countedSize, map[string]float64{"get": 20}},
+		{"FTP get", "trace get brio ftp-get -o out " + url + "/large\ncmp source out\n", countedSize, map[string]float64{"get": 48}},
 		{"FTP put", "trace put brio ftp-put source " + url + "/up\n", countedSize, map[string]float64{"put": 4}},
 	}
 }

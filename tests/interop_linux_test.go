@@ -44,6 +44,16 @@ func netcats() []netcat {
 	}
 }
 
+// connectTo is connect for listener. Other listeners than brio leave when they see
+// a half-close, with what they had still to send: brio must be told to send none.
+func (n netcat) connectTo(listener netcat, port string) []string {
+	argv := n.connect(port)
+	if listener.name != "brio" {
+		argv = append(argv, "--half-close", "never")
+	}
+	return argv
+}
+
 // awaitListening waits until somebody listens on port, without connecting.
 func awaitListening(t *testing.T, port string) {
 	t.Helper()
@@ -115,7 +125,7 @@ func TestInteropBothWays(t *testing.T) {
 		port := strconv.Itoa(freePort(t))
 		l := startProgram(t, stdinText(back), listener.listen(port)...)
 		awaitListening(t, port)
-		c := startProgram(t, stdinText(there), client.connect(port)...)
+		c := startProgram(t, stdinText(there), client.connectTo(listener, port)...)
 		if client.name != "nc.traditional" { // which stops sending when the listener has ended
 			checkPair(t, listener, client, l, c, l.stdout.String, there)
 		}
@@ -123,18 +133,13 @@ func TestInteropBothWays(t *testing.T) {
 	})
 }
 
-// The listener answers a second after the end of the request. The other
-// listeners leave when they see a half-close, so brio must be told to send none.
+// The listener answers a second after the end of the request.
 func TestInteropLateReply(t *testing.T) {
 	pairs(t, func(t *testing.T, listener, client netcat) {
 		port := strconv.Itoa(freePort(t))
 		l := startProgram(t, withStdin(time.Second, "REPLY\n"), listener.listen(port)...)
 		awaitListening(t, port)
-		argv := client.connect(port)
-		if listener.name != "brio" {
-			argv = append(argv, "--half-close", "never")
-		}
-		c := startProgram(t, stdinText("request\n"), argv...)
+		c := startProgram(t, stdinText("request\n"), client.connectTo(listener, port)...)
 		checkPair(t, listener, client, l, c, c.stdout.String, "REPLY\n")
 	})
 }
