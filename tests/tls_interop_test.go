@@ -425,7 +425,7 @@ func TestTLSSendOnlyDelivers(t *testing.T) {
 		n, _ := io.Copy(io.Discard, conn)
 		arrived <- n
 	})
-	const size = 3 << 20
+	const size = 32 << 20 // more than buffers hold: brio cannot end before the server has sent
 	o := r.run(strings.Repeat("x", size), r.brio, "tls-client", "-4", "--send-only", "--ca-file", "root.pem", "localhost:"+strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 	if n := <-arrived; o.status == 0 && n != size {
 		t.Errorf("status 0, and %d of %d bytes arrived\n%s", n, size, o.stderr)
