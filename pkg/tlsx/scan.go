@@ -288,13 +288,17 @@ func (s *scanner) scanRest(ctx context.Context) {
 	if n := s.newest(); n != 0 {
 		work = append(work,
 			func() { r.Groups12 = s.scanGroups12(ctx, n) },
-			func() { r.Compression = s.scanCompression(ctx, n) },
-			func() { r.ClientRenegotiation = s.scanRenegotiation(ctx, n) })
+			func() { r.Compression = s.scanCompression(ctx, n) })
 		if n == tls.VersionTLS12 {
 			work = append(work, func() { r.SignatureSchemes12 = s.scanSchemes(ctx, n, suitesWith(kECDHE|kDHE)) })
 		}
 	}
 	all(work...)
+	// Last, because a server that serves one client at a time, such as openssl
+	// s_server, lets the others wait a second after it has refused.
+	if n := s.newest(); n != 0 {
+		r.ClientRenegotiation = s.scanRenegotiation(ctx, n)
+	}
 }
 
 func namesOf(ids []uint16, name func(uint16) string) []string {
