@@ -71,7 +71,7 @@ systemd's socket activation is used. Port 0 picks a free one: see --port-file.`,
 		Example: `  brio listen 127.0.0.1:9000 > received           # from: brio connect 127.0.0.1:9000 < file
   brio listen -k 127.0.0.1:9000 --echo
   brio listen -k 127.0.0.1:8080 --forward unix:/run/app.sock
-  brio listen -k unix:/tmp/date.sock --exec date
+  brio listen -k unix:date.sock --exec date
   brio listen 127.0.0.1:0 --port-file port.txt --accept-timeout 30 < reply.txt`,
 		Args: wantArgs(0, 2, "an address to listen on"),
 	}
