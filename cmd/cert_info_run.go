@@ -271,7 +271,7 @@ func (s *certSession) readFile(name string) ([]tlsx.Object, error) {
 		return nil, readFailure(name, err)
 	}
 	if len(data) > limit {
-		return nil, &failure{err: fmt.Errorf("more than %d bytes", limit), target: name}
+		return nil, &failure{err: fmt.Errorf("more than %d bytes", limit), target: name, status: statusLocalIO, kind: "local-io"}
 	}
 	objects, err := tlsx.ReadObjects(data, s.o.password.passwordFunc(s.e))
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 
 // oobFlags say which out-of-band byte (TCP urgent data) to send, and when.
 type oobFlags struct {
+	flag  *pflag.Flag // --oob; nil where a command has none
 	text  string
 	after int64
 	value byte
@@ -24,6 +25,7 @@ type oobFlags struct {
 func (o *oobFlags) add(c *cobra.Command) {
 	flagGroup(c, "Data", func(f *pflag.FlagSet) {
 		f.StringVar(&o.text, "oob", "", "send `BYTE`, a character or 0xHH, out of band before stdin (TCP)")
+		o.flag = f.Lookup("oob")
 		sizeVar(f, &o.after, "oob-after", 0, "send the byte of --oob after `SIZE` bytes of stdin, or at its end")
 	})
 }
@@ -31,10 +33,11 @@ func (o *oobFlags) add(c *cobra.Command) {
 // check reads the byte.
 func (o *oobFlags) check(p *pipeFlags, options *optionFlags) error {
 	o.apart = options.o.OOBInline != nil && !*options.o.OOBInline
+	asked := o.flag != nil && o.flag.Changed
 	switch {
-	case o.text == "" && o.after > 0:
+	case !asked && o.after > 0:
 		return usagef("--oob-after needs --oob BYTE")
-	case o.text == "":
+	case !asked:
 		return nil
 	case p.chunkedOut:
 		return usagef("--oob and --chunked-out exclude each other: the byte would fall into a chunk")
