@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -273,15 +274,11 @@ func (e *env) readConfig() (*configFile, error) {
 		}
 		return nil, usagef("configuration file %s: %w", path, plainCause(err))
 	}
-	v := viper.NewWithOptions(viper.KeyDelimiter("\x1f"))
-	v.SetConfigFile(path)
-	if filepath.Ext(path) == "" {
-		v.SetConfigType("yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef("configuration file %s: %w", path, plainCause(err))
 	}
-	if err := v.ReadInConfig(); err != nil {
-		return nil, usagef("configuration file %s: %w", path, err)
-	}
-	file, err := newConfigFile(path, v.AllSettings())
+	file, err := parseConfig(path, text)
 	if err == nil {
 		err = file.check(e)
 	}
@@ -289,6 +286,20 @@ func (e *env) readConfig() (*configFile, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// parseConfig reads the text of a configuration file, whose name says in which
+// language it is: YAML where it has no extension.
+func parseConfig(path string, text []byte) (*configFile, error) {
+	v := viper.NewWithOptions(viper.KeyDelimiter("\x1f"))
+	v.SetConfigFile(path)
+	if filepath.Ext(path) == "" {
+		v.SetConfigType("yaml")
+	}
+	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
+		return nil, usagef("configuration file %s: %w", path, err)
+	}
+	return newConfigFile(path, v.AllSettings())
 }
 
 func newConfigFile(path string, all map[string]any) (*configFile, error) {

@@ -61,20 +61,30 @@ func (a *accessFlags) read() (*accessList, error) {
 // hasFiles reports whether there is anything to read again.
 func (a *accessFlags) hasFiles() bool { return a.allowFile != "" || a.denyFile != "" }
 
-// prefixes reads the blocks of a flag and of its file. Text from # on is a
-// comment.
+// prefixes reads the blocks of a flag and of its file.
 func prefixes(flag string, words []string, file string) ([]netip.Prefix, error) {
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, usagef("%s-file: %w", flag, err)
 		}
-		words = slices.Clone(words)
-		for line := range strings.Lines(string(text)) {
-			line, _, _ = strings.Cut(line, "#")
-			words = append(words, strings.Fields(line)...)
-		}
+		words = slices.Concat(words, accessWords(string(text)))
 	}
+	return parsePrefixes(flag, words)
+}
+
+// accessWords are the words of a file without its comments, which go from # to
+// the end of the line.
+func accessWords(text string) []string {
+	var words []string
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		words = append(words, strings.Fields(line)...)
+	}
+	return words
+}
+
+func parsePrefixes(flag string, words []string) ([]netip.Prefix, error) {
 	var list []netip.Prefix
 	for _, w := range words {
 		p, err := socket.ParsePrefix(w)
