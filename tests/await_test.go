@@ -14,7 +14,7 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: await FILE [NAME]")
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		text, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && len(text) > 0 {
@@ -24,7 +24,7 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s did not appear within 10 s", args[0])
+			ts.Fatalf("%s did not appear within %v", args[0], patience)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

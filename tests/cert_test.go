@@ -269,7 +269,7 @@ func acceptAll(l net.Listener, serve func(net.Conn)) {
 		}
 		go func() {
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(patience))
 			serve(c)
 		}()
 	}

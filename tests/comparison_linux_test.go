@@ -111,7 +111,7 @@ func comparisonTable(t *testing.T) comparison {
 // check runs a tool and compares what came of it, in words, with the cell.
 func (c comparison) check(t *testing.T, row, tool string, words func(status int, stdout, stderr string) string, argv ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	run := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	run.Env = append(os.Environ(), "PATH="+brioDir(t)+":"+os.Getenv("PATH"))

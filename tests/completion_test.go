@@ -101,7 +101,7 @@ func (s *shell) typed(keys, pattern string) {
 		s.t.Fatal(err)
 	}
 	re := regexp.MustCompile(pattern)
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		s.mu.Lock()
 		text := s.out.String()

@@ -39,7 +39,7 @@ func activated(t *testing.T, argv ...string) (*program, net.Conn) {
 func answered(t *testing.T, c net.Conn, want string) {
 	t.Helper()
 	b := make([]byte, 100)
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	if n, err := c.Read(b); err != nil || string(b[:n]) != want {
 		t.Errorf("the answer is %q, %v; want %q", b[:n], err, want)
 	}

@@ -100,7 +100,7 @@ func dnsScriptServer() (dns.HandlerFunc, error) {
 			}
 			m.Rcode, m.Answer, m.Ns = 0, []dns.RR{record(q.Question[0].Name + " 60 IN A 192.0.2.6")}, nil
 		case "slow":
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(time.Second)
 			if q.Question[0].Name != "slow.example." {
 				m.Rcode, m.Answer, m.Ns = 0, []dns.RR{record(q.Question[0].Name + " 60 IN A 192.0.2.5")}, nil
 			}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/brio-net/brio/cmd"
 	"github.com/brio-net/brio/internal/docs"
@@ -78,7 +77,7 @@ type runResult struct {
 // run runs a script of the table with flags behind the command's name.
 func (r *everyRun) run(script, flags string) runResult {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-c", "exec 0</dev/null; "+strings.Replace(script, "brio "+r.name, "brio "+r.name+" "+flags, 1))
 	c.Dir = r.w.directory(r.t)

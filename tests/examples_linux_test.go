@@ -110,7 +110,7 @@ func (w *world) runExample(t *testing.T, example string) {
 // 0 here; everything else has to end by itself.
 func (w *world) runScript(t *testing.T, dir, script string, stdin io.Reader, server bool) (status int, output string) {
 	t.Helper()
-	limit := 20 * time.Second
+	limit := patience
 	if server {
 		limit = time.Second
 	}

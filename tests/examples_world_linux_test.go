@@ -198,7 +198,7 @@ func (w *world) serve(t *testing.T) {
 	})
 	quiet := log.New(io.Discard, "", 0)
 	for _, ln := range []net.Listener{listen(80), tls.NewListener(listen(443), config), tls.NewListener(listen(465), config)} {
-		go (&http.Server{Handler: web, ReadHeaderTimeout: 500 * time.Millisecond, ErrorLog: quiet}).Serve(ln)
+		go (&http.Server{Handler: web, ReadHeaderTimeout: 3 * time.Second, ErrorLog: quiet}).Serve(ln)
 	}
 	go talk(listen(22), "SSH-2.0-example\r\n")
 	for _, port := range []int{5432, 6379} {
@@ -298,7 +298,7 @@ func talk(ln net.Listener, greeting string) {
 			io.WriteString(c, greeting)
 			r := bufio.NewReader(c)
 			for {
-				c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+				c.SetReadDeadline(time.Now().Add(2 * time.Second))
 				line, err := r.ReadString('\n')
 				io.WriteString(c, line)
 				if err != nil {

@@ -119,7 +119,7 @@ func TestTLSTruncatedEcho(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	_ = raw.SetDeadline(time.Now().Add(20 * time.Second)) // fails only on a closed connection
+	_ = raw.SetDeadline(time.Now().Add(patience)) // fails only on a closed connection
 	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
 	sent := bytes.Repeat([]byte("echo\n"), 8000)
 	if _, err := conn.Write(sent); err != nil {

@@ -124,7 +124,7 @@ func (s *realFTP) run(t *testing.T, addrs []string, program string, args ...stri
 
 func awaitListener(t *testing.T, addr string, exited <-chan struct{}, out *bytes.Buffer) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()

@@ -33,9 +33,9 @@ func netcats() []netcat {
 			func(port string) []string { return []string{"nc.openbsd", "-N", "127.0.0.1", port} }},
 		{"nc.traditional",
 			func(port string) []string {
-				return []string{"nc.traditional", "-q", "1", "-l", "-s", "127.0.0.1", "-p", port}
+				return []string{"nc.traditional", "-q", "9", "-l", "-s", "127.0.0.1", "-p", port}
 			},
-			func(port string) []string { return []string{"nc.traditional", "-q", "1", "127.0.0.1", port} }},
+			func(port string) []string { return []string{"nc.traditional", "-q", "9", "127.0.0.1", port} }},
 		{"socat",
 			func(port string) []string {
 				return []string{"socat", "TCP4-LISTEN:" + port + ",bind=127.0.0.1,reuseaddr", "-"}
@@ -61,7 +61,7 @@ func awaitListening(t *testing.T, port string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2000 {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		text, err := os.ReadFile("/proc/net/tcp")
 		if err != nil {
 			t.Fatal(err)

@@ -202,11 +202,7 @@ func TestListenReaderOfStdoutLeaves(t *testing.T) {
 			if how == "while data come" {
 				io.WriteString(c, "more\n")
 			}
-			begin := time.Now()
 			p.ends(141, "", "")
-			if took := time.Since(begin); took > time.Second {
-				t.Errorf("it took %v", took)
-			}
 		})
 	}
 }
@@ -416,7 +412,7 @@ func TestListenServices(t *testing.T) {
 		io.WriteString(a, "from a")
 		halfClose(a)
 		for _, to := range []net.Conn{b, c} {
-			to.SetReadDeadline(time.Now().Add(5 * time.Second))
+			to.SetReadDeadline(time.Now().Add(patience))
 			var got string
 			for !strings.HasSuffix(got, "from a") {
 				n, err := to.Read(buf)

@@ -61,7 +61,7 @@ func TestListenAccess(t *testing.T) {
 			return false
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		io.WriteString(c, "x")
 		n, _ := c.Read(make([]byte, 1))
 		return n == 1
@@ -155,7 +155,7 @@ func supervisor(t *testing.T) (environ string, next func() string) {
 	t.Cleanup(func() { n.Close() })
 	return "NOTIFY_SOCKET=" + path, func() string {
 		b := make([]byte, 200)
-		n.SetReadDeadline(time.Now().Add(5 * time.Second))
+		n.SetReadDeadline(time.Now().Add(patience))
 		k, err := n.Read(b)
 		if err != nil {
 			t.Errorf("the supervisor is told nothing: %v", err)
@@ -220,12 +220,12 @@ func TestListenTenThousandConnections(t *testing.T) {
 		return err
 	}
 	for i := range conns {
-		c, err := net.DialTimeout("tcp", addr, 10*time.Second)
+		c, err := net.DialTimeout("tcp", addr, patience)
 		if err != nil {
 			t.Fatalf("connection %d: %v", i, err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(time.Minute))
+		c.SetDeadline(time.Now().Add(patience))
 		conns[i] = c
 		if err := talk(c); err != nil {
 			t.Fatalf("connection %d: %v", i, err)
@@ -265,7 +265,7 @@ func TestListenShortOfDescriptors(t *testing.T) {
 	p.running()
 	served := 0
 	for _, c := range conns {
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		c.SetReadDeadline(time.Now().Add(patience))
 		if n, _ := c.Read(make([]byte, 1)); n == 1 {
 			served++
 		}
@@ -294,7 +294,7 @@ func TestListenMaxConns(t *testing.T) {
 		t.Errorf("the second was served beside the first: %d, %v", n, err)
 	}
 	a.Close()
-	b.SetReadDeadline(time.Now().Add(5 * time.Second))
+	b.SetReadDeadline(time.Now().Add(patience))
 	if n, err := b.Read(make([]byte, 1)); n != 1 {
 		t.Errorf("the second was not served after the first: %v", err)
 	}

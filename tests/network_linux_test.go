@@ -106,10 +106,10 @@ func TestPartition(t *testing.T) {
 		send, receive []string
 		sent, got     int
 	}{
-		"user time-out, keepalive": {[]string{"--user-timeout", "1500ms"}, []string{"--keepalive", "--keepalive-idle", "1", "--keepalive-interval", "1", "--keepalive-count", "2"}, 5, 5},
-		"idle time-out":            {[]string{"--idle-timeout", "1500ms"}, []string{"--idle-timeout", "1500ms"}, 5, 5},
-		"write and read time-out":  {[]string{"--write-timeout", "1500ms"}, []string{"--read-timeout", "1500ms"}, 5, 5},
-		"time-out of the run":      {[]string{"--timeout", "3s"}, []string{"--timeout", "3s"}, 5, 5},
+		"user time-out, keepalive": {[]string{"--user-timeout", "3s"}, []string{"--keepalive", "--keepalive-idle", "1", "--keepalive-interval", "1", "--keepalive-count", "2"}, 5, 5},
+		"idle time-out":            {[]string{"--idle-timeout", "3s"}, []string{"--idle-timeout", "3s"}, 5, 5},
+		"write and read time-out":  {[]string{"--write-timeout", "3s"}, []string{"--read-timeout", "3s"}, 5, 5},
+		"time-out of the run":      {[]string{"--timeout", "6s"}, []string{"--timeout", "6s"}, 5, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,9 +144,9 @@ func TestPartitionHeals(t *testing.T) {
 	n := newNetwork(t, faults.Path{Delay: 50 * time.Microsecond})
 	data := string(randomData(2 << 20))
 	port := t.TempDir() + "/port"
-	listen := startOn(t, n.Far, nil, "brio", "listen", "--no-stdin", "0.0.0.0:0", "-q", "--idle-timeout", "20", "--port-file", port)
+	listen := startOn(t, n.Far, nil, "brio", "listen", "--no-stdin", "0.0.0.0:0", "-q", "--idle-timeout", "60", "--port-file", port)
 	listen.portFile = port
-	connect := startOn(t, n.Near, stdinText(data), "brio", "connect", "-q", n.Far.Addr.String()+":"+listen.place(), "--idle-timeout", "20")
+	connect := startOn(t, n.Near, stdinText(data), "brio", "connect", "-q", n.Far.Addr.String()+":"+listen.place(), "--idle-timeout", "60")
 	listen.waits("data", func() bool { return len(listen.stdout.String()) > 0 })
 	n.Cut(true)
 	time.Sleep(time.Second)

@@ -88,7 +88,7 @@ func startProgram(t *testing.T, change func(*exec.Cmd), argv ...string) *program
 // place waits until brio listens, and returns the port or path.
 func (p *program) place() string {
 	p.t.Helper()
-	for range 2000 {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if text, err := os.ReadFile(p.portFile); err == nil {
 			return trimNewline(string(text))
 		}
@@ -122,7 +122,7 @@ func (p *program) status() int {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(15 * time.Second):
+	case <-time.After(patience):
 		p.t.Fatalf("%s does not end; stderr: %s", p, p.stderr.String())
 	}
 	return exitStatus(p.cmd.ProcessState)
@@ -168,7 +168,7 @@ func (p *program) signal(s syscall.Signal) {
 // waits until the condition holds.
 func (p *program) waits(what string, holds func() bool) {
 	p.t.Helper()
-	for range 1000 {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if holds() {
 			return
 		}
@@ -200,7 +200,7 @@ func stdinPipe(t *testing.T, w *io.WriteCloser) func(*exec.Cmd) {
 // readWhole reads a connection to its end.
 func readWhole(t *testing.T, c net.Conn) string {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	b, err := io.ReadAll(c)
 	if err != nil {
 		t.Errorf("read: %v after %q", err, b)

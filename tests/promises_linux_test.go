@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,16 +27,19 @@ func TestAccessBeforeFirstByte(t *testing.T) {
 		trace, port := filepath.Join(dir, "trace"), filepath.Join(dir, "port")
 		args := append([]string{"strace", "-f", "-qq", "-o", trace, "-e", "trace=accept4,read,recvfrom,recvmsg,splice,sendfile,clone,execve,close",
 			filepath.Join(brioDir(t), "brio")}, command...)
-		p := startProgram(t, nil, append(args, "127.0.0.1:0", "--deny", "127.0.0.0/8", "--timeout", "20", "--port-file", port)...)
+		p := startProgram(t, nil, append(args, "127.0.0.1:0", "--deny", "127.0.0.0/8", "--timeout", "60", "--port-file", port)...)
 		p.portFile = port
 		p.killTraced()
 		for range 3 {
 			c, err := net.Dial("tcp", "127.0.0.1:"+p.place())
+			if errors.Is(err, syscall.ECONNRESET) {
+				continue // turned away before Dial was done
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, _ = io.WriteString(c, "secret words") // it may be closed already
-			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(patience))
 			if b, err := io.ReadAll(c); len(b) > 0 || os.IsTimeout(err) {
 				t.Errorf("%v: a denied peer gets %q, %v", command, b, err)
 			}
@@ -89,7 +93,7 @@ func TestUnixSocketModeHasNoRace(t *testing.T) {
 	dir := t.TempDir()
 	trace, path := filepath.Join(dir, "trace"), filepath.Join(dir, "socket")
 	p := startProgram(t, nil, "strace", "-f", "-qq", "-o", trace, "-e", "trace=bind,listen,chmod,fchmod,fchmodat", filepath.Join(brioDir(t), "brio"),
-		"listen", "unix:"+path, "--mode", "0600", "--timeout", "20")
+		"listen", "unix:"+path, "--mode", "0600", "--timeout", "60")
 	p.killTraced()
 	p.waits("the socket", func() bool { _, err := os.Stat(path); return err == nil })
 	p.waits("listen", func() bool { b, _ := os.ReadFile(trace); return strings.Contains(string(b), "listen(") })
@@ -145,9 +149,10 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 	for _, crash := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 		where := t.TempDir()
-		script := "ulimit -c unlimited; cd " + where + "; exec " + filepath.Join(brioDir(t), "brio") + " connect --no-stdin --proxy \"$P\" " + silentPeer(t)
-		p := startProgram(t, func(c *exec.Cmd) { c.Env = append(c.Env, "P=socks5://u:"+secret+"@"+silentPeer(t)) }, "sh", "-c", script)
-		time.Sleep(300 * time.Millisecond)
+		script := "ulimit -c unlimited; cd " + where + "; exec " + filepath.Join(brioDir(t), "brio") + " connect --no-stdin --proxy \"$P\" 192.0.2.1:80"
+		proxy, spoken := silentPeer(t)
+		p := startProgram(t, func(c *exec.Cmd) { c.Env = append(c.Env, "P=socks5://u:"+secret+"@"+proxy) }, "sh", "-c", script)
+		<-spoken
 		p.signal(crash)
 		p.status()
 		if strings.Contains(p.stderr.String(), secret) {
@@ -159,15 +164,25 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 }
 
-// silentPeer accepts connections and says nothing.
-func silentPeer(t *testing.T) string {
+// silentPeer says nothing to who connects, and tells of the first word from him.
+func silentPeer(t *testing.T) (addr string, spoken <-chan struct{}) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	return l.Addr().String()
+	first := make(chan struct{})
+	go func() {
+		defer close(first)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		t.Cleanup(func() { c.Close() })
+		_, _ = c.Read(make([]byte, 1)) // or he is gone
+	}()
+	return l.Addr().String(), first
 }
 
 // hostile is text that would colour, title, ring and reverse a terminal.
@@ -298,7 +313,7 @@ func TestChildEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	_ = c.CloseWrite()
 	text, err := io.ReadAll(c)
 	if err != nil {

@@ -148,7 +148,7 @@ func cookbookScripts(block string) []string {
 	case strings.Contains(block, "& server=$!"):
 		return []string{block + "; s=$?; kill $server; exit $s"}
 	case strings.HasPrefix(block, "brio listen :9000 > received"):
-		return []string{strings.Replace(block, "> received", "> received & sleep 0.5", 1) + "\nwait; cmp file received"}
+		return []string{strings.Replace(block, "> received", "> received & until grep -q :2328.*:0000 /proc/net/tcp6; do sleep 0.05; done", 1) + "\nwait; cmp file received"}
 	}
 	return strings.Split(block, "\n")
 }

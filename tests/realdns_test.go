@@ -229,7 +229,7 @@ func stopDNSServer(c *exec.Cmd) {
 // awaitDNSServer asks until an answer comes.
 func awaitDNSServer(addr string) error {
 	var err error
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		q := new(dns.Msg).SetQuestion("www.example.", dns.TypeA)
 		var m *dns.Msg
 		if m, _, err = (&dns.Client{Net: "tcp", Timeout: 2 * time.Second}).Exchange(q, addr); err == nil && len(m.Answer) > 0 {

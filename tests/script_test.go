@@ -11,11 +11,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/brio-net/brio/cmd"
 )
+
+// patience bounds the waits for what comes in a moment on any machine: it is
+// only reached by a test that fails.
+const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){

@@ -73,7 +73,7 @@ dgram send: 6 brio dgram send --data x 203.0.113.1:9
 dgram send: 8 brio dgram send --source 127.0.0.1:53 --data x 127.0.0.1:7005
 dgram send: 9 brio dgram send --data x 203.0.113.2:9
 dgram send: 12 brio dgram send --data x --wait 1s localhost:7005 >/dev/full
-dgram send: 16 brio dgram send --data x --wait 0.3 127.0.0.1:7005 127.0.0.1:1
+dgram send: 16 brio dgram send --data x --wait 1 127.0.0.1:7005 127.0.0.1:1
 
 dgram recv: 0 server brio dgram recv --count 1 127.0.0.1:0; brio dgram send --data x 127.0.0.1:$port; ends
 dgram recv: 2 brio dgram recv
@@ -111,7 +111,7 @@ dns-query: 11 brio dns-query example.com --expect 192.0.2.99
 dns-query: 12 brio dns-query example.com >/dev/full
 dns-query: 13 brio dns-query @tls://192.0.2.77 --repeat 1 example.com
 dns-query: 14 brio dns-query servfail.example
-dns-query: 15 brio dns-query @127.0.0.1:7003 --try-timeout 0.2 --repeat 1 example.com
+dns-query: 15 brio dns-query @127.0.0.1:7003 --try-timeout 1 --repeat 1 example.com
 dns-query: 16 brio dns-query example.com nosuch.example
 
 ipaddr: 0 brio ipaddr 127.1
@@ -190,7 +190,7 @@ tls-server: 0 server brio tls-server 127.0.0.1:0; echo hi | brio tls-client --in
 tls-server: 2 brio tls-server
 tls-server: 4 server brio tls-server 127.0.0.1:0 --forward localhost:1; brio tls-client --insecure 127.0.0.1:$port; ends
 tls-server: 5 brio tls-server 127.0.0.1:0 --accept-timeout 0.1
-tls-server: 7 server brio tls-server 127.0.0.1:0; timeout -s KILL 0.5 brio tls-client --insecure 127.0.0.1:$port; ends
+tls-server: 7 server brio tls-server 127.0.0.1:0; timeout -s KILL 2 brio tls-client --insecure 127.0.0.1:$port; ends
 tls-server: 8 brio tls-server 127.0.0.1:22
 tls-server: 9 powerless brio tls-server 127.0.0.1:81
 tls-server: 10 server brio tls-server 127.0.0.1:0; echo nonsense | brio connect 127.0.0.1:$port; ends
@@ -380,7 +380,7 @@ func insideFailures(t *testing.T) {
 }
 
 func (w *world) runJSON(t *testing.T, name, script, want string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-c", statusPrelude+script)
 	c.Dir = w.directory(t)
@@ -437,7 +437,7 @@ func rowless(name string, s int) bool {
 // runStatus runs a script of the table. Each failure says why: one line on
 // stderr with the command's name, except where a predicate is false.
 func (w *world) runStatus(t *testing.T, script string, want int) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-c", statusPrelude+script)
 	c.Dir = w.directory(t)

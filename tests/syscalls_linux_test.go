@@ -39,7 +39,7 @@ func startFailing(t *testing.T, f failing, change func(*exec.Cmd), args ...strin
 	if args[0] == "listen" {
 		args = append(args, "--port-file", port)
 	}
-	argv = append(append(argv, filepath.Join(brioDir(t), "brio")), append(args, "--timeout", "20")...)
+	argv = append(append(argv, filepath.Join(brioDir(t), "brio")), append(args, "--timeout", "60")...)
 	if len(f.calls) == 0 {
 		argv = append([]string{"brio"}, argv[len(argv)-len(args)-2:]...)
 		p := startProgram(t, change, argv...)

@@ -36,7 +36,7 @@ func onTerminal(t *testing.T, columns int, env []string, args ...string) string 
 		t.Fatal(err)
 	}
 	slave.Close()
-	limit := time.AfterFunc(20*time.Second, func() { c.Process.Kill() })
+	limit := time.AfterFunc(patience, func() { c.Process.Kill() })
 	defer limit.Stop()
 	var out bytes.Buffer
 	_, _ = io.Copy(&out, master) // ends with EIO when brio has gone

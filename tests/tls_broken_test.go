@@ -54,7 +54,7 @@ func faultServer(fault string) func(*tlsRig) string {
 // awaitFile waits until a file is there: it comes after the socket.
 func (r *tlsRig) awaitFile(name string) {
 	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if _, err := os.Stat(filepath.Join(r.dir, name)); err == nil {
 			return
 		}

@@ -121,7 +121,7 @@ func TestCertInfoWatch(t *testing.T) {
 			if !strings.Contains(l, "CN="+name) {
 				t.Fatalf("shown is %q; want the certificate of %s", l, name)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("the certificate of %s is not shown", name)
 		}
 		if name == "server" {

@@ -65,7 +65,7 @@ type outcome struct {
 // run runs a program in the directory with text as its stdin.
 func (r *tlsRig) run(text, name string, args ...string) outcome {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, name, args...)
 	var out, errs bytes.Buffer
@@ -105,7 +105,7 @@ func (r *tlsRig) start(name string, args ...string) (port string) {
 // await waits until somebody listens.
 func (r *tlsRig) await(port string) {
 	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			c.Close()
