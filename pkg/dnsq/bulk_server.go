@@ -230,8 +230,8 @@ func (k *bulkSocket) flush() {
 		if cause := unreachable(err); cause != nil {
 			k.server.refused = cause
 		}
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			continue // about an earlier datagram; this one is still unsent
+		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EINTR) {
+			continue // about an earlier datagram, or nothing at all: this one is still unsent
 		}
 		if err != nil {
 			break
