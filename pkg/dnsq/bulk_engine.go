@@ -253,7 +253,9 @@ func (b *bulk) expired(i uint16) {
 	if srv.refused != nil {
 		s.err = srv.refused
 	}
-	if s.tries >= b.cfg.Tries || srv.refused != nil && s.tries > len(b.servers) {
+	// A full connection table refuses too, for a moment: who has answered before may again.
+	hopeless := srv.refused != nil && srv.received == 0
+	if s.tries >= b.cfg.Tries || hopeless && s.tries > len(b.servers) {
 		b.giveUp(i, s.err)
 		return
 	}
@@ -366,10 +368,10 @@ func (b *bulk) reply(i uint16, msg []byte) {
 		b.overStream(i)
 	case msg[2]&flagTC != 0: // nothing is longer than what TCP carries: a part is no answer
 		b.giveUp(i, ErrTruncated)
-	case rcode == dns.RcodeFormatError && !s.noOPT:
-		srv.plain = true // RFC 6891 section 7: a server that does not know EDNS
+	case !s.noOPT && wireEDNSUnknown(msg):
+		srv.plain = true // RFC 6891 section 7
 		b.sendAnew(i)
-	case rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError:
+	case rcode == dns.RcodeNameError || rcode == dns.RcodeSuccess && !wireLame(msg):
 		b.finish(i, msg)
 	default:
 		b.tryOther(i, msg)
@@ -387,7 +389,8 @@ func (b *bulk) hasten(server int) {
 	}
 }
 
-// tryOther asks a server that slot i has not asked yet, after the failure msg of this one.
+// tryOther asks a server that slot i has not asked yet, after the failure or the
+// referral msg of this one.
 func (b *bulk) tryOther(i uint16, msg []byte) {
 	s := &b.slots[i]
 	s.asked |= 1 << s.server
@@ -416,7 +419,7 @@ func (b *bulk) finish(i uint16, msg []byte) {
 
 func (b *bulk) countReply(msg []byte) {
 	b.sum.rcodes[msg[3]&0xf]++
-	if msg[3]&0xf == dns.RcodeSuccess && !wireHasAnswer(msg) {
+	if msg[3]&0xf == dns.RcodeSuccess && !wireHasAnswer(msg) && !wireLame(msg) {
 		b.sum.NoData++
 	}
 }

@@ -164,7 +164,8 @@ func (st *bulkStream) received(msg []byte) bool {
 		b.sum.Mismatched++
 		return true
 	}
-	if st.useful = true; wireWellFormed(msg) {
+	if wireWellFormed(msg) {
+		st.useful = true
 		b.reply(i-1, msg)
 	} else {
 		b.malformed(i - 1)

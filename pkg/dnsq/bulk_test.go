@@ -264,6 +264,45 @@ func TestBulkTCPClose(t *testing.T) {
 	}
 }
 
+// A server whose TCP connections bring nothing but a mangled reply costs each
+// question its tries.
+func TestBulkTCPMalformed(t *testing.T) {
+	addr := serveTCP(t, func(c net.Conn) {
+		co := &dns.Conn{Conn: c}
+		if q, err := co.ReadMsg(); err == nil {
+			m := new(dns.Msg).SetReply(q)
+			m.Answer = []dns.RR{newRR(t, q.Question[0].Name+" 60 IN A 192.0.2.1")}
+			b := mustPack(m)
+			_, _ = co.Write(b[:len(b)-1])
+		}
+		_ = c.Close()
+	})
+	srv, _ := dnsq.ParseServer("tcp://" + addr)
+	got, sum, err := runBulk(t, bulkNames(20), dnsq.BulkConfig{Servers: []dnsq.Server{srv}, Tries: 3})
+	if err != nil || len(got) != 20 || sum.Failed != 20 {
+		t.Errorf("%d results, %+v, %v; want 20 failures", len(got), sum, err)
+	}
+}
+
+// A referral from a server that was asked to recurse is no answer: another one
+// may have it. Alone it is told as it is.
+func TestBulkLame(t *testing.T) {
+	lame := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		m.Ns = []dns.RR{newRR(t, "example. 60 IN NS ns.example.")}
+		_ = w.WriteMsg(m)
+	})
+	good := bulkServe(t, bulkEcho)
+	got, sum, err := runBulk(t, bulkNames(20), dnsq.BulkConfig{Servers: []dnsq.Server{lame, good}})
+	if err != nil || len(got) != 20 || got[0].short == "" || got[19].short == "" || sum.NoData != 0 {
+		t.Errorf("%+v, %+v, %v; want 20 answers", got, sum, err)
+	}
+	got, sum, err = runBulk(t, bulkNames(1), dnsq.BulkConfig{Servers: []dnsq.Server{lame}})
+	if err != nil || len(got) != 1 || got[0].short != "" || sum.Answered != 1 || sum.NoData != 0 {
+		t.Errorf("%+v, %+v, %v; want the referral", got, sum, err)
+	}
+}
+
 func TestBulkNoEDNS(t *testing.T) {
 	var refused atomic.Int32
 	srv := bulkServe(t, func(w dns.ResponseWriter, q *dns.Msg) {

@@ -285,6 +285,36 @@ func wireWellFormed(msg []byte) bool {
 	return ok
 }
 
+// wireEDNSUnknown is [ednsUnknown] for the well-formed reply msg to a question with
+// an OPT record.
+func wireEDNSUnknown(msg []byte) bool {
+	rcode := int(msg[3] & 0xf)
+	if rcode != dns.RcodeFormatError && rcode != dns.RcodeNotImplemented {
+		return false
+	}
+	opt, _ := wireCheck(msg)
+	return opt.end == 0
+}
+
+// wireLame reports whether the well-formed msg, which says NOERROR, is a referral
+// though it was asked to recurse: see [conclusive].
+func wireLame(msg []byte) bool {
+	const flagAA, flagRD, flagRA = 0x04, 0x01, 0x80 // in octets 2, 2 and 3 of the header
+	if msg[6]|msg[7] != 0 || msg[2]&flagRD == 0 || msg[2]&flagAA != 0 || msg[3]&flagRA != 0 {
+		return false
+	}
+	off, referral := wireQuestionEnd(msg), false
+	for range binary.BigEndian.Uint16(msg[8:]) {
+		rr, _ := wireRecord(msg, off)
+		if rr.typ == dns.TypeSOA {
+			return false
+		}
+		referral = referral || rr.typ == dns.TypeNS
+		off = rr.end
+	}
+	return referral
+}
+
 // wireTakeOff takes age seconds off the TTLs of msg, which is well formed.
 func wireTakeOff(msg []byte, age uint32) {
 	off := wireQuestionEnd(msg)
