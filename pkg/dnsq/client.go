@@ -257,7 +257,7 @@ func (c *Client) state(server Server) serverState {
 }
 
 func (c *Client) stateLocked(server Server) *serverState {
-	key := server.String()
+	key := string(server.transport()) + " " + server.address() // a name may stand for several
 	s := c.servers[key]
 	if s == nil {
 		s = new(serverState)

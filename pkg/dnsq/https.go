@@ -131,7 +131,7 @@ func httpFailure(server Server, err error) error {
 
 // httpRequest is the request that carries wire.
 func (c *Client) httpRequest(ctx context.Context, server Server, wire []byte) (*http.Request, error) {
-	address := server.url()
+	address := server.url(strings.ReplaceAll(server.Host, "%", "%25")) // RFC 6874 section 2
 	if !c.HTTPGet {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(wire))
 		if err != nil {
@@ -173,7 +173,7 @@ func (c *Client) httpClient(server Server) *http.Client {
 	if c.http == nil {
 		c.http = map[string]*http.Client{}
 	}
-	key := server.address() + " " + server.tlsName() + " " + strings.Join(server.Pins, " ")
+	key := server.identity()
 	if c.http[key] == nil {
 		c.http[key] = &http.Client{
 			Transport: &http.Transport{

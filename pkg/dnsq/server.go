@@ -183,13 +183,18 @@ func (s Server) tlsName() string {
 	return strings.TrimSuffix(host, ".")
 }
 
-// url is the address of a server of DNS over HTTPS.
-func (s Server) url() string {
+// identity is what a connection has to agree in to serve for s.
+func (s Server) identity() string {
+	return s.address() + " " + s.tlsName() + " " + strings.Join(s.Pins, " ")
+}
+
+// url is the address of a server of DNS over HTTPS, with host in place of its own.
+func (s Server) url(host string) string {
 	path := s.Path
 	if path == "" {
 		path = defaultPath
 	}
-	return "https://" + net.JoinHostPort(s.Host, strconv.Itoa(int(s.port()))) + path
+	return "https://" + net.JoinHostPort(host, strconv.Itoa(int(s.port()))) + path
 }
 
 // String is the server in the form that [ParseServer] reads: host:port for UDP,
@@ -200,7 +205,7 @@ func (s Server) String() string {
 	case UDP:
 		return hp
 	case HTTPS:
-		return s.url()
+		return s.url(s.Host)
 	}
 	return string(s.Transport) + "://" + hp
 }

@@ -34,7 +34,7 @@ type streamConn struct {
 // when there is one. A server may close an idle connection at any time (RFC 7766
 // section 6.2.3): then a new one is made.
 func (c *Client) exchangeStream(ctx context.Context, server Server, via Transport, q *question, t *Timing) (*dns.Msg, error) {
-	key := string(via) + " " + server.address() + " " + server.tlsName()
+	key := string(via) + " " + server.identity()
 	for {
 		s, err := c.stream(ctx, key, server, via, t)
 		if err != nil {

@@ -105,6 +105,7 @@ type tracer struct {
 	zones map[string]Delegation
 	busy  map[string]bool         // names of servers being looked up
 	found map[string][]netip.Addr // their addresses
+	ended error                   // why no more is asked, wherever the trace is: wraps errStop
 }
 
 // Trace asks for the records of type qtype at name the way a resolver does: from
@@ -234,6 +235,9 @@ func (t *tracer) askZone(zone Delegation, name string, qtype uint16, depth int) 
 			}
 		}
 	}
+	if t.ended != nil { // in the look-up of an address
+		return last, nil, t.ended
+	}
 	return last, nil, fmt.Errorf("zone %s: %w", zone.Zone, failure)
 }
 
@@ -288,8 +292,11 @@ var errStop = errors.New("trace ended")
 // ask asks one server, and writes the step down. The error says why the reply is
 // of no use.
 func (t *tracer) ask(zone, nsName string, addr netip.Addr, name string, qtype uint16, depth int) (*TraceStep, *dns.Msg, error) {
-	if len(t.out.Steps) >= t.cfg.MaxSteps {
-		return nil, nil, fmt.Errorf("%w: more than %d questions", errStop, t.cfg.MaxSteps)
+	if len(t.out.Steps) >= t.cfg.MaxSteps && t.ended == nil {
+		t.ended = fmt.Errorf("%w: more than %d questions", errStop, t.cfg.MaxSteps)
+	}
+	if t.ended != nil {
+		return nil, nil, t.ended
 	}
 	srv := Server{Transport: t.cfg.Transport, Host: addr.String(), Addr: addr, Port: t.cfg.Port, ServerName: nsName}
 	m, timing, err := t.cfg.Exchange(t.ctx, srv, NewQuery(name, qtype, t.cfg.Header))
@@ -306,7 +313,8 @@ func (t *tracer) ask(zone, nsName string, addr netip.Addr, name string, qtype ui
 	t.out.Steps = append(t.out.Steps, step)
 	if t.each != nil {
 		if stop := t.each(step); stop != nil {
-			return &step, nil, fmt.Errorf("%w: %w", errStop, stop)
+			t.ended = fmt.Errorf("%w: %w", errStop, stop)
+			return &step, nil, t.ended
 		}
 	}
 	return &step, m, err

@@ -201,6 +201,18 @@ func TestTraceStops(t *testing.T) {
 	if !errors.Is(err, stop) || len(r.Steps) != 1 {
 		t.Errorf("%d steps, %v; want 1 and the error of each", len(r.Steps), err)
 	}
+	// In the look-up of a server's address too.
+	steps := 0
+	r, err = dnsq.Trace(context.Background(), "www.out.com", dns.TypeA, dnsq.TraceConfig{Hints: labHints("10.0.0.1"), Exchange: testLab(t).exchange},
+		func(s dnsq.TraceStep) error {
+			if steps++; s.Depth > 0 {
+				return stop
+			}
+			return nil
+		})
+	if !errors.Is(err, stop) || steps != 3 || len(r.Steps) != 3 {
+		t.Errorf("%d steps, %d seen, %v; want 3 and the error of each", len(r.Steps), steps, err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := dnsq.Trace(ctx, "www.example.com", dns.TypeA, dnsq.TraceConfig{Hints: labHints("10.0.0.1"), Exchange: testLab(t).exchange}, nil); !errors.Is(err, context.Canceled) {

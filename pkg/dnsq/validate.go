@@ -362,6 +362,9 @@ func (v *validator) step(m *dns.Msg, name string, qtype uint16) (next string, do
 		for _, set := range sets {
 			f = worse(f, v.positive(m, set))
 		}
+		if m.Rcode == dns.RcodeNameError { // which nothing signs
+			f = worse(f, bogus(dns.ExtendedErrorCodeDNSBogus, "the reply says NXDOMAIN and has the records").about(name, qtype))
+		}
 		return "", true, f
 	}
 	if dname := dnameAbove(m.Answer, name); dname != nil {

@@ -225,6 +225,7 @@ func testTampered(t *testing.T, tree *testTree) {
 		{"another address", "www.test.", dns.TypeA, "www.test.", dns.TypeA, func(m *dns.Msg) { m.Answer[0].(*dns.A).A[3]++ }},
 		{"one of two records", "www.test.", dns.TypeA, "www.test.", dns.TypeA, func(m *dns.Msg) { m.Answer = m.Answer[1:] }},
 		{"signatures gone", "www.test.", dns.TypeA, "www.test.", dns.TypeA, unsign},
+		{"NXDOMAIN beside the records", "www.test.", dns.TypeA, "www.test.", dns.TypeA, func(m *dns.Msg) { m.Rcode = dns.RcodeNameError }},
 		{"answer hidden", "www.test.", dns.TypeA, "www.test.", dns.TypeA, empty},
 		{"name hidden", "www.test.", dns.TypeA, "www.test.", dns.TypeA, func(m *dns.Msg) { empty(m); m.Rcode = dns.RcodeNameError }},
 		{"NODATA made NXDOMAIN", "www.test.", dns.TypeMX, "www.test.", dns.TypeMX, func(m *dns.Msg) { m.Rcode = dns.RcodeNameError }},
