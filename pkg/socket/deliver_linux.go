@@ -38,7 +38,8 @@ func waitDelivered(ctx context.Context, conn net.Conn) error {
 }
 
 // unacknowledged returns how many bytes the peer has not acknowledged, counting
-// the end as one. It returns the pending error of the socket as its own.
+// the end as one. It returns the pending error of the socket as its own. A read
+// may have taken that error already: nothing more is acknowledged then, for ever.
 func unacknowledged(raw syscall.RawConn) (left int, err error) {
 	cerr := raw.Control(func(fd uintptr) {
 		var code int
@@ -49,10 +50,19 @@ func unacknowledged(raw syscall.RawConn) (left int, err error) {
 			err = os.NewSyscallError("send", syscall.Errno(code))
 			return
 		}
-		left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		if left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil && left > 0 && isClosed(int(fd)) {
+			err = os.NewSyscallError("send", syscall.ECONNRESET)
+		}
 	})
 	if cerr != nil {
 		err = cerr
 	}
 	return left, err
+}
+
+// isClosed reports whether a TCP connection is over: it has been reset.
+func isClosed(fd int) bool {
+	const tcpClose = 7 // TCP_CLOSE of linux/tcp_states.h
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == tcpClose
 }
