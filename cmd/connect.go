@@ -452,6 +452,9 @@ func (t *connector) talk(ctx context.Context, a address) error {
 		res, err = v.run(ctx, c.NetConn(), a.String(), 1)
 	} else {
 		err = t.runChild(ctx, c)
+		if !breaksOff(err) && !t.o.abort {
+			socket.Linger(ctx, c.NetConn(), lingerTime) // the command need not have read all that came
+		}
 	}
 	err = t.end(c, err)
 	err = closeConversation(v, err)

@@ -54,7 +54,7 @@ func (p *pipeFlags) writesFile() bool { return p.output != "" || p.hexdump != ""
 func (p *pipeFlags) add(c *cobra.Command) {
 	flagGroup(c, "End of data", func(f *pflag.FlagSet) {
 		f.BoolVarP(&p.noStdin, "no-stdin", "n", false, "do not read stdin, and do not half-close")
-		f.BoolVar(&p.sendOnly, "send-only", false, "send stdin, discard what comes back, and end when all is acknowledged")
+		f.BoolVar(&p.sendOnly, "send-only", false, "send stdin, discard what comes back, and end when all is acknowledged and the peer ends or is silent")
 		f.BoolVar(&p.recvOnly, "recv-only", false, "only receive (the same as --no-stdin)")
 		enumVar(f, &p.halfClose, "half-close", "auto", []string{"auto", "always", "never"}, "tell the peer when stdin ends: `WHEN` (auto: unless stdin is /dev/null or closed)")
 		durationVar(f, &p.afterStdinEOF, "after-stdin-eof", 0, "end with success `DURATION` after stdin has ended")

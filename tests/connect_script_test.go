@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -20,7 +21,7 @@ import (
 // setupConnect starts the peers of the connect-*.txtar scripts, each with a
 // habit of its own, and puts their addresses into the environment.
 func setupConnect(env *testscript.Env) error {
-	half := filepath.Join(env.WorkDir, "half.out")
+	half, chatty := filepath.Join(env.WorkDir, "half.out"), filepath.Join(env.WorkDir, "chatty.out")
 	for name, serve := range map[string]func(*net.TCPConn){
 		"ECHO":   func(c *net.TCPConn) { io.Copy(c, c) },
 		"GREET":  func(c *net.TCPConn) { io.WriteString(c, "hello\n") },
@@ -28,6 +29,7 @@ func setupConnect(env *testscript.Env) error {
 		"LATE":   replyLate,
 		"RESET":  resetMidway,
 		"HALF":   func(c *net.TCPConn) { endFirst(c, half) },
+		"CHATTY": func(c *net.TCPConn) { answerWhileReading(c, chatty) },
 		"DRIP":   drip,
 		"CHUNKS": func(c *net.TCPConn) { io.WriteString(c, "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\nafter") },
 		"BROKEN": func(c *net.TCPConn) { io.WriteString(c, "5\r\nhel") },
@@ -111,6 +113,21 @@ func endFirst(c *net.TCPConn, file string) {
 	c.CloseWrite()
 	b, _ := io.ReadAll(c)
 	os.WriteFile(file, b, 0o644)
+}
+
+// answerWhileReading greets at once, reads late, answers every piece, and notes
+// how much it got. A client that closes without hearing it out cuts it off.
+func answerWhileReading(c *net.TCPConn, file string) {
+	io.WriteString(c, "hello\n")
+	time.Sleep(200 * time.Millisecond)
+	buf, total := make([]byte, 1000), 0
+	n, err := c.Read(buf)
+	for ; err == nil; n, err = c.Read(buf) {
+		total += n
+		io.WriteString(c, "ok\n")
+		time.Sleep(time.Millisecond)
+	}
+	os.WriteFile(file, fmt.Appendf(nil, "%d bytes, %v\n", total, err), 0o644)
 }
 
 // drip never ends and never pauses for long.

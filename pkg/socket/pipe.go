@@ -53,7 +53,9 @@ type PipeConfig struct {
 	Output io.Writer
 
 	// SendOnly discards what is received, and ends once the peer has
-	// acknowledged the input.
+	// acknowledged the input and has ended as well, or has been silent for half
+	// a second after it was told of the end, or goes on for five. AfterInputEnd
+	// takes the place of both limits; without a half-close nobody is waited for.
 	SendOnly bool
 
 	HalfClose    HalfClose
@@ -139,7 +141,9 @@ type pipe struct {
 	inputEnded         bool
 	peerEnded          bool
 	stopWatch          func()
-	late               <-chan time.Time // AfterInputEnd has passed
+	late               <-chan time.Time // AfterInputEnd, or the patience of SendOnly, has passed
+	quietSince         int64            // bytes received when SendOnly last looked
+	lingerUntil        time.Time        // zero unless SendOnly waits without AfterInputEnd
 	broken             error            // sending failed; what had been received is still written
 }
 
@@ -306,7 +310,29 @@ func (p *pipe) onInputEnd(ctx context.Context, err error) error {
 	if err := p.delivered(ctx, p.conn); err != nil {
 		return err
 	}
-	return errEnded
+	return p.linger()
+}
+
+// How long SendOnly waits for the peer to end, as long as it sends nothing, and
+// at most.
+const (
+	sendOnlyQuiet = 500 * time.Millisecond
+	sendOnlyLimit = 5 * time.Second
+)
+
+// linger lets the peer read what it has acknowledged. If it writes a reply
+// meanwhile to a connection that is closed already, the reset that it gets
+// destroys what it has not read yet. It returns errEnded where there is nothing
+// to wait for.
+func (p *pipe) linger() error {
+	if _, ok := p.conn.(halfCloser); !ok || p.cfg.HalfClose == HalfCloseNever {
+		return errEnded
+	}
+	if p.late == nil {
+		p.lingerUntil, p.quietSince = time.Now().Add(sendOnlyLimit), p.received.Load()
+		p.late = time.After(sendOnlyQuiet)
+	}
+	return nil
 }
 
 // endSending half-closes the connection as the policy says.
@@ -367,6 +393,13 @@ func (p *pipe) onPeerEnd(err error) error {
 
 // onLate ends the wait for a peer that does not end.
 func (p *pipe) onLate() error {
+	if lingering := !p.lingerUntil.IsZero(); lingering {
+		if n := p.received.Load(); n != p.quietSince && time.Now().Before(p.lingerUntil) {
+			p.quietSince, p.late = n, time.After(sendOnlyQuiet)
+			return nil
+		}
+		return errEnded
+	}
 	if p.cfg.StrictEnd {
 		return &PumpError{Side: ReadSide, Err: ErrPeerTimeout}
 	}

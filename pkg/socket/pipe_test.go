@@ -261,6 +261,43 @@ func TestPipePolicies(t *testing.T) {
 		k.hear(t, "x")
 		k.hearEnd(t)
 	})
+	t.Run("send only to a peer that acknowledges what it reads", func(t *testing.T) {
+		k := startTalk(t, "tcp", socket.DataInput, socket.PipeConfig{SendOnly: true})
+		k.input.Write(make([]byte, 50_000))
+		k.input.Close()
+		k.sees(t, "half-close") // all of it is with the peer's system by then, and unread
+		for range 50 {
+			if _, err := io.ReadFull(k.peer, make([]byte, 1000)); err != nil {
+				t.Fatalf("what was acknowledged is lost: %v", err)
+			}
+			if _, err := io.WriteString(k.peer, "ok\n"); err != nil {
+				t.Fatalf("a peer that replies is cut off: %v", err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		k.running(t)
+		k.hearEnd(t)
+		k.peer.Close()
+		k.check(t, nil, "", "input-end", "half-close", "peer-end")
+	})
+	t.Run("send only without a half-close", func(t *testing.T) {
+		k := startTalk(t, "tcp", socket.DataInput, socket.PipeConfig{SendOnly: true, HalfClose: socket.HalfCloseNever})
+		k.input.Close()
+		began := time.Now()
+		k.check(t, nil, "", "input-end")
+		if took := time.Since(began); took > 400*time.Millisecond {
+			t.Errorf("it waited %v for a peer that was told nothing", took)
+		}
+	})
+	t.Run("send only, and a reset after all has been acknowledged", func(t *testing.T) {
+		k := startTalk(t, "tcp", socket.DataInput, socket.PipeConfig{SendOnly: true})
+		k.input.WriteString("x")
+		k.input.Close()
+		k.sees(t, "half-close")
+		socket.Reset(k.peer)
+		k.peer.Close()
+		k.check(t, syscall.ECONNRESET, "", "input-end", "half-close")
+	})
 	t.Run("at most so many bytes", func(t *testing.T) {
 		k := startTalk(t, "tcp", socket.NoInput, socket.PipeConfig{MaxReceive: 3})
 		io.WriteString(k.peer, "abcdef")
