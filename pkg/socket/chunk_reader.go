@@ -40,7 +40,8 @@ type chunkState uint8
 
 const (
 	inSize      chunkState = iota // chunk-size
-	inExtension                   // chunk-ext, and white space before the line end
+	afterSize                     // blanks before a chunk-ext or the line end
+	inExtension                   // chunk-ext
 	afterSizeCR                   // LF of the chunk line
 	inData                        // chunk-data
 	afterData                     // CR after chunk-data
@@ -134,6 +135,10 @@ func (c *ChunkReader) step(b byte) {
 	switch c.state {
 	case inSize:
 		c.sizeByte(b)
+	case afterSize:
+		if c.skipByte() {
+			c.endSize(b)
+		}
 	case inExtension:
 		c.extensionByte(b)
 	case afterSizeCR:
@@ -196,25 +201,32 @@ func (c *ChunkReader) sizeByte(b byte) {
 		}
 	case c.digits < 0:
 		c.fail("no chunk size")
-	case b == '\r':
+	default:
+		c.endSize(b)
+	}
+}
+
+// endSize takes a byte behind the digits. Blanks are tolerated, as some servers
+// pad the size with them; digits behind them are not: "0 0" would be one size
+// here and another one elsewhere.
+func (c *ChunkReader) endSize(b byte) {
+	switch b {
+	case '\r':
 		c.state = afterSizeCR
-	case b == ';' || b == ' ' || b == '\t':
+	case ';':
 		c.state = inExtension
-	case b == '\n':
+	case ' ', '\t':
+		c.state = afterSize
+	case '\n':
 		c.fail("line feed without carriage return")
 	default:
 		c.fail("unexpected byte in the chunk size")
 	}
 }
 
-// extensionByte skips a byte of the chunk extensions. Blanks after the size are
-// tolerated without an extension, as some servers pad it.
 func (c *ChunkReader) extensionByte(b byte) {
-	c.skipped++
 	switch {
-	case !c.lineByte():
-	case c.skipped > c.limits.Extensions+c.data:
-		c.fail("more chunk extensions than data")
+	case !c.skipByte():
 	case b == '\r':
 		c.state = afterSizeCR
 	case b == '\n':
@@ -222,6 +234,15 @@ func (c *ChunkReader) extensionByte(b byte) {
 	case notInField(rune(b)):
 		c.fail("control character in a chunk extension")
 	}
+}
+
+// skipByte counts a byte of the chunk line that carries nothing.
+func (c *ChunkReader) skipByte() bool {
+	c.skipped++
+	if c.lineByte() && c.skipped > c.limits.Extensions+c.data {
+		c.fail("more chunk extensions than data")
+	}
+	return c.err == nil
 }
 
 // lineByte counts a byte of the chunk line.

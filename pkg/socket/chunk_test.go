@@ -70,6 +70,8 @@ func TestChunkReaderMalformed(t *testing.T) {
 		{"-5\r\n", "", 0, "no chunk size"},
 		{" 5\r\n", "", 0, "no chunk size"},
 		{"0x5\r\nhello\r\n", "", 1, "unexpected byte in the chunk size"},
+		{"0 0\r\n\r\n", "", 2, "unexpected byte in the chunk size"},
+		{"0 \t x;a=b\r\n\r\n", "", 4, "unexpected byte in the chunk size"},
 		{"5\nhello\r\n", "", 1, "line feed without carriage return"},
 		{"5\rhello\r\n", "", 2, "carriage return without line feed"},
 		{"5;a\nb\r\nhello", "", 3, "line feed without carriage return"},
