@@ -111,7 +111,7 @@ func (o *certInfoOptions) addShow(c *cobra.Command) {
 		f.StringVar(&o.rehash, "rehash", "", "make the links of a hashed directory in `DIR`, as openssl rehash")
 	})
 	secretFlag(c.Flags(), "password")
-	c.MarkFlagsMutuallyExclusive("password", "password-file")
+	exclusive(c, "password", "password-file")
 }
 
 func (o *certInfoOptions) addCheck(c *cobra.Command) {

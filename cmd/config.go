@@ -134,11 +134,13 @@ func (e *env) settleExclusive(c *cobra.Command) {
 
 // applySetting sets f from the first source that has it.
 func (e *env) applySetting(c *cobra.Command, f *pflag.Flag, environ map[string]string, file *configFile) error {
-	names := environNames(c, f.Name)
-	for i, name := range names {
-		if v := environ[name]; v != "" {
-			e.origins[f.Name] = origin{fromVariable - source(len(names)-1-i), "$" + name}
-			return setFlag(c, f, v, "$"+name)
+	if len(environ) > 0 { // their names are as much work as all flags of a command
+		names := environNames(c, f.Name)
+		for i, name := range names {
+			if v := environ[name]; v != "" {
+				e.origins[f.Name] = origin{fromVariable - source(len(names)-1-i), "$" + name}
+				return setFlag(c, f, v, "$"+name)
+			}
 		}
 	}
 	if file == nil {
@@ -227,11 +229,13 @@ func sectionOf(c *cobra.Command) string {
 	return strings.ReplaceAll(path, " ", "-")
 }
 
-// setFromEnviron sets the flags named, which say where to look for the rest.
+// setFromEnviron sets the flags named, which say where to look for the rest, and
+// takes their variables out of environ.
 func setFromEnviron(c *cobra.Command, environ map[string]string, names ...string) error {
 	for _, name := range names {
 		f := c.Flags().Lookup(name)
 		v := environ["BRIO_"+strings.ToUpper(name)]
+		delete(environ, "BRIO_"+strings.ToUpper(name))
 		if f == nil || f.Changed || v == "" {
 			continue
 		}
@@ -477,9 +481,7 @@ func isSetting(f *pflag.Flag) bool {
 // secretFlag marks a flag whose value no file holds and nothing prints.
 func secretFlag(f *pflag.FlagSet, name string) {
 	fl := f.Lookup(name)
-	if fl.Annotations == nil {
-		fl.Annotations = map[string][]string{}
-	}
+	ownAnnotations(fl)
 	fl.Annotations[annotSecret] = []string{"true"}
 }
 

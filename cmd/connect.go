@@ -339,6 +339,9 @@ func (t *connector) proxyFailure(ctx context.Context, err error, a address) erro
 }
 
 func (t *connector) sendHeader(c *socket.Conn) error {
+	if t.o.proxyHeader == "none" {
+		return nil
+	}
 	h := socket.HeaderOf(c.LocalAddr(), c.RemoteAddr())
 	var b []byte
 	switch t.o.proxyHeader {
@@ -346,9 +349,6 @@ func (t *connector) sendHeader(c *socket.Conn) error {
 		b = h.AppendText(nil)
 	case "v2":
 		b, _ = h.AppendBinary(nil) // it never fails
-	}
-	if len(b) == 0 {
-		return nil
 	}
 	if _, err := c.Write(b); err != nil {
 		return at(peerOf(c), err)

@@ -63,8 +63,8 @@ that time the status is 5, and when the peer's system refuses it is 4.`,
 	})
 	o.addSocket(c)
 	completeFraming(c)
-	c.MarkFlagsMutuallyExclusive("data", "file")
-	c.MarkFlagsMutuallyExclusive("data", "gso")
+	exclusive(c, "data", "file")
+	exclusive(c, "data", "gso")
 	return exits(results(e, answers(c), sendResult{}),
 		statusLine{statusNotFound, "no such name"},
 		statusLine{statusRefused, "refused: nobody receives there"},

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -19,19 +20,37 @@ const (
 )
 
 // addGroup gives c the flags that define makes, under one heading of its help.
-// They keep their order. into is c.Flags() or c.PersistentFlags().
+// They keep their order. into is c.Flags() or c.PersistentFlags(), all of whose
+// flags are made here.
 func addGroup(c *cobra.Command, into *pflag.FlagSet, name string, define func(*pflag.FlagSet)) {
-	f := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	f.SortFlags = false
-	define(f)
 	into.SortFlags = false
-	f.VisitAll(func(fl *pflag.Flag) {
-		if fl.Annotations == nil {
-			fl.Annotations = map[string][]string{}
+	define(into)
+	shared := map[string][]string{annotGroup: {name}}
+	into.VisitAll(func(f *pflag.Flag) {
+		switch {
+		case f.Annotations == nil:
+			f.Annotations = shared
+		case f.Annotations[annotGroup] == nil:
+			f.Annotations[annotGroup] = shared[annotGroup]
 		}
-		fl.Annotations[annotGroup] = []string{name}
 	})
-	into.AddFlagSet(f)
+}
+
+// ownAnnotations lets the annotations of f be changed: those of a group are one
+// map, as there are many flags and few that have any of their own.
+func ownAnnotations(f *pflag.Flag) {
+	f.Annotations = maps.Clone(f.Annotations)
+	if f.Annotations == nil {
+		f.Annotations = map[string][]string{}
+	}
+}
+
+// exclusive declares that of the flags named one at most may be given.
+func exclusive(c *cobra.Command, names ...string) {
+	for _, name := range names {
+		ownAnnotations(c.Flags().Lookup(name))
+	}
+	c.MarkFlagsMutuallyExclusive(names...)
 }
 
 // flagGroup is addGroup for the flags of c alone.

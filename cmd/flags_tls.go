@@ -219,7 +219,7 @@ func (i *identityFlags) add(c *cobra.Command, what string) {
 		f.StringVar(&i.passwordFile, "password-file", "", "open the key with the first line of `FILE` (-: stdin)")
 	})
 	secretFlag(c.Flags(), "password")
-	c.MarkFlagsMutuallyExclusive("password", "password-file")
+	exclusive(c, "password", "password-file")
 }
 
 // passwordFunc gives the password where the flags or the environment have one.

@@ -24,7 +24,7 @@ type statusLine struct {
 func exits(c *cobra.Command, lines ...statusLine) *cobra.Command {
 	var b strings.Builder
 	for _, l := range lines {
-		fmt.Fprintf(&b, "%d %s\n", l.status, l.text)
+		b.WriteString(strconv.Itoa(int(l.status)) + " " + l.text + "\n") // before fmt is needed
 	}
 	setAnnotation(c, annotExits, b.String())
 	return c

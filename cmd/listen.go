@@ -103,7 +103,7 @@ func (o *listenOptions) addService(c *cobra.Command) {
 		f.StringVar(&o.send, "send", "", "send `FILE` to every connection")
 		f.BoolVar(&o.broker, "broker", false, "pass what one connection sends to all others")
 	})
-	c.MarkFlagsMutuallyExclusive("exec", "sh", "forward", "echo", "discard", "chargen", "send", "broker")
+	exclusive(c, "exec", "sh", "forward", "echo", "discard", "chargen", "send", "broker")
 }
 
 func runListen(ctx context.Context, e *env, o *listenOptions, args []string) error {

@@ -79,8 +79,8 @@ func (p *pipeFlags) add(c *cobra.Command) {
 		f.StringVar(&p.hexdump, "hexdump", "", "write a hexadecimal dump of both directions to `FILE` (-: stderr)")
 		f.StringVar(&p.record, "record", "", "write a copy of what is received to `FILE`")
 	})
-	c.MarkFlagsMutuallyExclusive("send-only", "recv-only")
-	c.MarkFlagsMutuallyExclusive("eol", "crlf")
+	exclusive(c, "send-only", "recv-only")
+	exclusive(c, "eol", "crlf")
 }
 
 // refusePipeFlags refuses the flags about stdin, stdout and the bytes between

@@ -69,7 +69,7 @@ sent. Every fault has OpenSSL's number; --allow puts up with some of them.`,
 	})
 	o.pipe.add(c)
 	flagGroup(c, "Output", func(f *pflag.FlagSet) { o.events.addFlag(f) })
-	c.MarkFlagsMutuallyExclusive("probe", "handshake-only", "show-certs", "scan", "reconnect", "resume")
+	exclusive(c, "probe", "handshake-only", "show-certs", "scan", "reconnect", "resume")
 	results(e, c, &tlsReport{}, &tlsStatistics{}, &tlsScan{})
 	return exits(answers(c), tlsExits()...)
 }

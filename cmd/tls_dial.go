@@ -48,7 +48,7 @@ func (t *tlsClientFlags) add(c *cobra.Command) {
 		f.StringArrayVar(&t.proxies, "proxy", nil, "connect through a proxy: socks5h, socks5, socks4a, socks4 or http `URL` (repeated: a chain)")
 	})
 	secretFlag(c.Flags(), "proxy")
-	c.MarkFlagsMutuallyExclusive("insecure", "verify")
+	exclusive(c, "insecure", "verify")
 }
 
 // A tlsDialer makes TLS connections to one target.

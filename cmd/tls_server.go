@@ -60,7 +60,7 @@ makes a chain, or behaves, in a way that a client must not put up with.`,
 		f.BoolVar(&o.www, "www", false, "answer HTTP requests with what the handshake showed")
 		o.addAnyService(f, "join each connection with one to `ADDRESS`, in the clear")
 	})
-	c.MarkFlagsMutuallyExclusive("www", "exec", "sh", "forward", "echo", "discard")
+	exclusive(c, "www", "exec", "sh", "forward", "echo", "discard")
 	o.tls.add(c, true)
 	o.addServer(c)
 	o.pipe.add(c)
@@ -94,7 +94,7 @@ func (o *tlsServerOptions) addServer(c *cobra.Command) {
 		f.BoolVar(&o.preferOwn, "prefer-server-cipher-order", true, "choose cipher suites in our order, not the client's")
 		f.BoolVar(&o.truncate, "allow-truncation", false, "take the end of the connection for the end of data, without close_notify")
 	})
-	c.MarkFlagsMutuallyExclusive("fault", "certificate")
+	exclusive(c, "fault", "certificate")
 }
 
 func runTLSServer(ctx context.Context, e *env, o *tlsServerOptions, args []string) error {

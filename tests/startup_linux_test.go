@@ -14,7 +14,7 @@ import (
 // allocations of all initialisations, of which half are those of viper's
 // dependencies, YAML and miekg/dns.
 const (
-	initAllocations = 1350
+	initAllocations = 1260
 	packageBudget   = 300
 )
 
@@ -83,8 +83,8 @@ func checkStart(t *testing.T, bin string) {
 		t.Fatal(err)
 	}
 	calls := strings.Count(string(text), "\n")
-	if calls > 400 {
-		t.Errorf("%d system calls to start, want 400 at most", calls)
+	if calls > 340 {
+		t.Errorf("%d system calls to start, want 340 at most", calls)
 	}
 	t.Logf("%d system calls", calls)
 	for line := range strings.Lines(string(text)) {

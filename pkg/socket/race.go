@@ -43,9 +43,15 @@ func (r *race) run(ctx context.Context) (net.Conn, error) {
 	if delay <= 0 {
 		delay = DefaultAttemptDelay
 	}
+	r.start(ctx)
+	if len(r.addrs) == 1 {
+		if res := <-r.results; r.done(res) {
+			return res.conn, nil
+		}
+		return nil, r.err()
+	}
 	next := time.NewTimer(delay)
 	defer next.Stop()
-	r.start(ctx)
 	for r.pending > 0 {
 		select {
 		case res := <-r.results:

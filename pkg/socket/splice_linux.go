@@ -145,9 +145,8 @@ func (s *splicer) run(ctx context.Context) (handled bool, err error) {
 // an out-of-band byte: it says that there is nothing, or that this is the end,
 // although bytes follow. It reports false at the real end, and after a failure.
 func (s *splicer) readOver() (more bool, err error) {
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
-	n, err := s.p.source().Read(buf[:s.p.room(copySize)])
+	buf := make([]byte, 4<<10) // most often this is the end
+	n, err := s.p.source().Read(buf[:s.p.room(len(buf))])
 	if werr := s.p.write(s.p.dst, buf[:n]); werr != nil {
 		return false, werr
 	}

@@ -2,9 +2,9 @@ package socket
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -65,7 +65,7 @@ func reopen(f *os.File, mode int) (interruptible, error) {
 	if kind == fileKind || kind == deviceKind {
 		return dup, nil
 	}
-	own, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), mode|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	own, err := os.OpenFile("/proc/self/fd/"+strconv.Itoa(fd), mode|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	switch {
 	case err == nil:
 		_ = dup.Close() // nothing was written to it

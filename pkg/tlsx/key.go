@@ -30,7 +30,7 @@ type PasswordFunc func() ([]byte, error)
 // iterations they like.
 const maxOpenTime = 20 * time.Second
 
-var errOpenTime = fmt.Errorf("opening all encrypted parts of the file takes more than %v", maxOpenTime)
+var errOpenTime = errors.New("opening all encrypted parts of the file takes too long")
 
 // An opener opens the encrypted parts of one file while there is time. A nil
 // one opens none.

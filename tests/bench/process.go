@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,10 +29,15 @@ type proc struct {
 func (b *bench) spawn(stdin io.Reader, stdout io.Writer, argv ...string) (*proc, error) {
 	c := exec.CommandContext(b.ctx, argv[0], argv[1:]...)
 	c.Stdin, c.Stdout = stdin, stdout
-	c.Env = append(os.Environ(), "BRIO_CONFIG=none")
+	c.Env = b.environ()
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p := &proc{cmd: c, start: time.Now()}
 	return p, c.Start()
+}
+
+// environ is an environment in which no program finds its user's configuration.
+func (b *bench) environ() []string {
+	return append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(b.dir, "no-config"), "BRIO_CONFIG=")
 }
 
 // wait waits for the end of p and returns what it cost.
@@ -108,7 +114,7 @@ func (b *bench) alone(argv ...string) (sample, error) {
 	}
 	defer open.Close()
 	sh := exec.CommandContext(b.ctx, "sh", append([]string{"-c", `{ read -r go <&4; exec "$@" 3>&- 4<&-; } & echo $! >&3`, "sh"}, argv...)...)
-	sh.Env = append(os.Environ(), "BRIO_CONFIG=none")
+	sh.Env = b.environ()
 	sh.ExtraFiles = []*os.File{tell, gate}
 	err = sh.Run()
 	tell.Close()
