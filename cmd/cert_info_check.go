@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -129,7 +127,7 @@ func (s *certSession) checkLeaf(r *certResult, c *tlsx.Certificate) {
 		r.add("key-type", keyIs(&c.PublicKey, o.expectKey), 0, fmt.Sprintf("key %s, want %s", c.PublicKey, o.expectKey))
 	}
 	if o.expectPin != "" {
-		r.add("pin", c.Pin() == normalPin(o.expectPin), 0, fmt.Sprintf("pin %s, want %s", c.Pin(), o.expectPin))
+		r.add("pin", c.Pin() == s.pin, 0, fmt.Sprintf("pin %s, want %s", c.Pin(), s.pin))
 	}
 	if s.key != nil {
 		text := "the key belongs to the certificate"
@@ -198,15 +196,4 @@ func keyIs(k *tlsx.PublicKey, want string) bool {
 		return k.Curve == "P-521"
 	}
 	return k.Curve != "" && squash(want) == squash(k.Curve)
-}
-
-// normalPin turns the usual spellings of a pin into base64.
-func normalPin(pin string) string {
-	for _, prefix := range []string{"sha256//", "sha256:", "sha256/", "SHA256:"} {
-		pin = strings.TrimPrefix(pin, prefix)
-	}
-	if raw, err := hex.DecodeString(strings.ReplaceAll(pin, ":", "")); err == nil && len(raw) == 32 {
-		return base64.StdEncoding.EncodeToString(raw)
-	}
-	return pin
 }

@@ -88,6 +88,7 @@ type certSession struct {
 	allow     []tlsx.VerifyCode
 	untrusted []*tlsx.Certificate
 	key       *tlsx.PrivateKeyInfo
+	pin       string // of --expect-pin
 	dial      socket.Config
 }
 
@@ -102,6 +103,11 @@ func newCertSession(e *env, o *certInfoOptions) (*certSession, error) {
 	}
 	if s.allow, err = o.trust.allowed(); err != nil {
 		return nil, err
+	}
+	if o.expectPin != "" {
+		if s.pin, err = tlsx.ParsePin(o.expectPin); err != nil {
+			return nil, usagef("--expect-pin: %w", err)
+		}
 	}
 	if o.parallel < 1 {
 		return nil, usagef("--parallel: %d is not a number of at least 1", o.parallel)
@@ -122,35 +128,43 @@ func (s *certSession) loadTrust() error {
 		return err
 	}
 	for _, name := range t.crlFiles {
-		objects, err := s.readFile(name)
+		objects, err := s.readKind(name, tlsx.ObjectCRL)
 		if err != nil {
 			return err
 		}
 		for _, x := range objects {
-			if x.CRL != nil {
-				s.verify.CRLs = append(s.verify.CRLs, x.CRL)
-			}
+			s.verify.CRLs = append(s.verify.CRLs, x.CRL)
 		}
 	}
 	for _, name := range s.o.untrusted {
-		objects, err := s.readFile(name)
+		objects, err := s.readKind(name, tlsx.ObjectCertificate)
 		if err != nil {
 			return err
 		}
 		s.untrusted = append(s.untrusted, certificatesOf(objects)...)
 	}
 	if s.o.ocspFile != "" {
-		objects, err := s.readFile(s.o.ocspFile)
+		objects, err := s.readKind(s.o.ocspFile, tlsx.ObjectOCSP)
 		if err != nil {
 			return err
 		}
-		for _, x := range objects {
-			if x.OCSP != nil {
-				s.verify.OCSP = x.DER
-			}
-		}
+		s.verify.OCSP = objects[0].DER
 	}
 	return s.expectName()
+}
+
+// readKind reads the objects of one kind from a file that must have some: a
+// check that the user asked for must not quietly go without.
+func (s *certSession) readKind(name string, kind tlsx.ObjectKind) ([]tlsx.Object, error) {
+	objects, err := s.readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	objects = slices.DeleteFunc(objects, func(x tlsx.Object) bool { return x.Kind != kind || x.Err != nil })
+	if len(objects) == 0 {
+		return nil, usagef("%s: holds no %s that can be read", name, kind)
+	}
+	return objects, nil
 }
 
 // loadRoots reads the trusted certificates, where they are needed; nil means
@@ -193,10 +207,16 @@ func setExpectedName(o *tlsx.VerifyOptions, host string) {
 		o.IP = ip
 		return
 	}
-	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
-		host = ascii // certificates name hosts in ASCII
+	o.Hostname = strings.TrimSuffix(asciiHost(host), ".")
+}
+
+// asciiHost is a host name in the form that certificates and SNI have it, in
+// ASCII (RFC 5890); what is no name stays as it is.
+func asciiHost(host string) string {
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil && !strings.Contains(host, ":") {
+		return ascii
 	}
-	o.Hostname = strings.TrimSuffix(host, ".")
+	return host
 }
 
 func (s *certSession) loadKey() error {

@@ -254,24 +254,24 @@ func readSecret(e *env, name string) ([]byte, error) {
 	return bytes.TrimSuffix(line, []byte("\r")), err
 }
 
-// readIdentity reads a certificate with its chain and its key; an empty keyName
-// says that the key is in the same file.
-func readIdentity(name, keyName string, password tlsx.PasswordFunc) (tls.Certificate, error) {
-	certificate, err := os.ReadFile(name)
+// maxSmallFile bounds the files of --ech, --session-in and --ocsp-staple.
+const maxSmallFile = 1 << 20
+
+// readSmall reads a file that should be small.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, readFailure(name, err)
 	}
-	var key []byte
-	if keyName != "" {
-		if key, err = os.ReadFile(keyName); err != nil {
-			return tls.Certificate{}, err
-		}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSmallFile+1))
+	switch {
+	case err != nil:
+		return nil, readFailure(name, err)
+	case len(data) > maxSmallFile:
+		return nil, &failure{err: fmt.Errorf("more than %d bytes", maxSmallFile), op: "read", target: name, status: statusLocalIO, kind: "local-io"}
 	}
-	id, err := tlsx.ParseIdentity(certificate, key, password)
-	if err != nil {
-		return id, fmt.Errorf("%s: %w", name, err)
-	}
-	return id, nil
+	return data, nil
 }
 
 // identityError is the failure to read a certificate and its key.

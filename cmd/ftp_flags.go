@@ -260,7 +260,7 @@ func (o *ftpFlags) tlsConfig(e *env) (*tls.Config, error) {
 	if o.certFile == "" {
 		return cfg, nil
 	}
-	cert, err := readIdentity(o.certFile, o.keyFile, o.keyPassword(e))
+	cert, err := tlsx.ReadIdentity(o.certFile, o.keyFile, o.keyPassword(e))
 	if errors.Is(err, tlsx.ErrPasswordRequired) {
 		return nil, failf(statusUsage, "password-required", "%w", err).hint("give it with --key-password-file FILE (-: stdin)")
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -132,26 +131,24 @@ func (t *tlsClientFlags) defaultPort() string {
 
 // complete adds what only a client's configuration has.
 func (t *tlsClientFlags) complete(cfg *tlsx.Config, a address) error {
-	cfg.ServerName, cfg.NoServerName, cfg.ExpectedName, cfg.Pins = t.serverName, t.noName, t.expectName, t.pins
-	if cfg.ServerName == "" {
-		cfg.ServerName = a.host
-	}
+	cfg.NoServerName, cfg.ExpectedName, cfg.Pins = t.noName, asciiHost(t.expectName), t.pins
+	cfg.ServerName = asciiHost(t.nameFor(a))
 	if a.path != "" && cfg.ServerName == "" && cfg.ExpectedName == "" {
 		cfg.ExpectedName = "*" // a socket on this machine has no name to compare
 	}
 	if t.ech != "" {
-		data, err := os.ReadFile(t.ech)
+		data, err := readSmall(t.ech)
 		if err != nil {
-			return readFailure(t.ech, err)
+			return err
 		}
 		cfg.ECHConfigList = decodeMaybeBase64(data)
 	}
 	if t.sessionIn == "" {
 		return nil
 	}
-	data, err := os.ReadFile(t.sessionIn)
+	data, err := readSmall(t.sessionIn)
 	if err != nil {
-		return readFailure(t.sessionIn, err)
+		return err
 	}
 	if cfg.Session, err = tlsx.ParseSession(data); err != nil {
 		return usagef("--session-in %s: %w", t.sessionIn, err)
@@ -234,13 +231,16 @@ func decodeMaybeBase64(data []byte) []byte {
 	return data
 }
 
-// name is the name that the server is called by.
-func (d *tlsDialer) name() string {
-	if d.flags.serverName != "" {
-		return d.flags.serverName
+// nameFor is what the server at a is called.
+func (t *tlsClientFlags) nameFor(a address) string {
+	if t.serverName != "" {
+		return t.serverName
 	}
-	return d.target.host
+	return a.host
 }
+
+// name is the name that the server is called by, in ASCII.
+func (d *tlsDialer) name() string { return asciiHost(d.flags.nameFor(d.target)) }
 
 // open connects and shakes hands. A link comes back also with an error, with a
 // connection when there was one to shake hands over; the caller closes it.

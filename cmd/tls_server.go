@@ -181,15 +181,15 @@ func (s *tlsService) prepare() (done func(), err error) {
 
 func (s *tlsService) identities(cfg *tlsx.Config) error {
 	if s.o.staple != "" {
-		data, err := os.ReadFile(s.o.staple)
+		data, err := readSmall(s.o.staple)
 		if err != nil {
-			return &failure{err: err, status: statusLocalIO}
+			return err
 		}
 		cfg.OCSPStaple = data
 	}
 	for _, files := range s.o.more {
 		name, keyName, _ := strings.Cut(files, ",")
-		id, err := readIdentity(name, keyName, cfg.Password)
+		id, err := tlsx.ReadIdentity(name, keyName, cfg.Password)
 		if err != nil {
 			return s.o.tls.contextError(err)
 		}

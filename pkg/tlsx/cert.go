@@ -277,7 +277,7 @@ func (c *Certificate) parseValidity(v tlv, bad *defects) {
 		}
 		*f.t = parseTime(x, f.name, bad)
 	}
-	if c.NotAfter.Before(c.NotBefore.Time) {
+	if !c.NotBefore.IsZero() && !c.NotAfter.IsZero() && c.NotAfter.Before(c.NotBefore.Time) {
 		bad.add(v.off, "validity", "ends before it begins")
 	}
 }
@@ -308,7 +308,8 @@ func parseTime(v tlv, field string, bad *defects) Time {
 	return t
 }
 
-// readTime reads a time with a year of so many digits.
+// readTime reads a time with a year of so many digits. One that its zone moves
+// out of the years 0 to 9999 has no form in RFC 3339, and is no time here.
 func readTime(s string, yearDigits int) (t time.Time, strict, ok bool) {
 	full := yearDigits + 10
 	if len(s) == full+1 && s[full] == 'Z' {
@@ -322,12 +323,15 @@ func readTime(s string, yearDigits int) (t time.Time, strict, ok bool) {
 		if yearDigits == 2 && len(s) > 2 {
 			in = century(s) + s
 		}
-		if t, err := time.Parse(layout, in); err == nil {
+		if t, err := time.Parse(layout, in); err == nil && writable(t.UTC()) {
 			return t.UTC(), false, true
 		}
 	}
 	return time.Time{}, false, false
 }
+
+// writable reports whether RFC 3339 has a form for t, which is in UTC.
+func writable(t time.Time) bool { return t.Year() >= 0 && t.Year() <= 9999 }
 
 // century is what a year of two digits lacks (RFC 5280, section 4.1.2.5.1).
 func century(s string) string {

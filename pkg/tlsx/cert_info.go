@@ -235,7 +235,8 @@ func (nc *nameConstraints) info() *ConstraintsInfo {
 	return &ConstraintsInfo{texts(nc.permitted), texts(nc.excluded)}
 }
 
-// parseSCTs reads a SignedCertificateTimestampList (RFC 6962, section 3.3).
+// parseSCTs reads a SignedCertificateTimestampList (RFC 6962, section 3.3) up to
+// the first entry that is none.
 func parseSCTs(e *Extension) []SCTInfo {
 	list := []SCTInfo{}
 	v, err := e.value(tagOctetString)
@@ -244,12 +245,14 @@ func parseSCTs(e *Extension) []SCTInfo {
 	}
 	for b := v.content[2:]; len(b) > 2; {
 		n := int(binary.BigEndian.Uint16(b))
-		if n > len(b)-2 || n < 41 {
+		if n > len(b)-2 {
 			return list
 		}
-		sct := b[2 : 2+n]
-		ms := binary.BigEndian.Uint64(sct[33:41])
-		list = append(list, SCTInfo{Version: int(sct[0]) + 1, LogID: hexString(sct[1:33]), Timestamp: time.UnixMilli(int64(ms)).UTC()})
+		s, ok := parseSCT(b[2 : 2+n])
+		if !ok {
+			return list
+		}
+		list = append(list, SCTInfo{s.Version, s.LogID, s.Time})
 		b = b[2+n:]
 	}
 	return list

@@ -61,6 +61,9 @@ func (c *Context) newConn(raw net.Conn, o *Override) (*Conn, error) {
 	if o.ServerName != "" {
 		conn.name = o.ServerName
 	}
+	if c.client && conn.name == "" && c.cfg.ExpectedName == "" && set.verify != VerifyNone {
+		return nil, &OptionError{"server-name", `is missing: no name to verify the certificate by (ExpectedName "*" takes any)`}
+	}
 	session := c.cfg.Session
 	if o.Session != nil {
 		session = o.Session
@@ -153,12 +156,10 @@ func (c *Conn) awaitTicket(ctx context.Context) error {
 	}
 	defer c.wire.stopAfter.Store(false)
 	defer c.sessions.notify(nil)
-	stop := context.AfterFunc(ctx, func() { c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) })
+	restore := c.endReadsWith(ctx)
 	b := make([]byte, 1)
 	n, err := c.tc.Read(b)
-	if !stop() {
-		c.restoreReadDeadline()
-	}
+	restore()
 	c.peeked = b[:n]
 	if n > 0 || err == nil || isDry(err) || ctx.Err() != nil || err == io.EOF && !c.wire.ended.Load() {
 		return nil
@@ -290,10 +291,26 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.wire.Conn.SetReadDeadline(t)
 }
 
-func (c *Conn) restoreReadDeadline() {
-	c.deadlineMu.Lock()
-	defer c.deadlineMu.Unlock()
-	_ = c.wire.Conn.SetReadDeadline(c.readDeadline) // a closed connection says so at the next read
+// endReadsWith has reads end when ctx does, until restore is called, which puts
+// the user's deadline back.
+func (c *Conn) endReadsWith(ctx context.Context) (restore func()) {
+	over, ended := false, false
+	stop := context.AfterFunc(ctx, func() {
+		c.deadlineMu.Lock()
+		defer c.deadlineMu.Unlock()
+		if !over { // it may run only after restore has
+			ended = true
+			_ = c.wire.Conn.SetReadDeadline(time.Unix(1, 0)) // a closed connection says so at the next read
+		}
+	})
+	return func() {
+		stop()
+		c.deadlineMu.Lock()
+		defer c.deadlineMu.Unlock()
+		if over = true; ended {
+			_ = c.wire.Conn.SetReadDeadline(c.readDeadline)
+		}
+	}
 }
 
 // SetWriteDeadline ends writes at t. The stream can not be written to after a

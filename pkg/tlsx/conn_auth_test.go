@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -134,4 +135,31 @@ func FuzzParseSession(f *testing.F) {
 			t.Errorf("a session that was read can not be written: %v", err)
 		}
 	})
+}
+
+// A client that verifies must know whom it talks to; only "*" means anybody.
+func TestClientNeedsName(t *testing.T) {
+	raw, far := net.Pipe()
+	defer raw.Close()
+	defer far.Close()
+	for _, tt := range []struct {
+		name string
+		cfg  tlsx.Config
+		o    tlsx.Override
+		ok   bool
+	}{
+		{"nothing", tlsx.Config{}, tlsx.Override{}, false},
+		{"server name", tlsx.Config{ServerName: "a.example"}, tlsx.Override{}, true},
+		{"override", tlsx.Config{}, tlsx.Override{ServerName: "a.example"}, true},
+		{"expected name", tlsx.Config{ExpectedName: "a.example"}, tlsx.Override{}, true},
+		{"any", tlsx.Config{ExpectedName: "*"}, tlsx.Override{}, true},
+		{"no verification", tlsx.Config{Verify: tlsx.VerifyNone}, tlsx.Override{}, true},
+		{"verification by override", tlsx.Config{Verify: tlsx.VerifyNone}, tlsx.Override{Verify: tlsx.VerifyRequired}, false},
+	} {
+		_, err := clientContext(t, tt.cfg).Client(raw, tt.o)
+		var option *tlsx.OptionError
+		if (err == nil) != tt.ok || err != nil && (!errors.As(err, &option) || option.Option != "server-name") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
 }

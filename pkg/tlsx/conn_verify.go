@@ -25,7 +25,7 @@ func (c *Conn) verifyConnection(cs tls.ConnectionState) error {
 	defer c.peerMu.Unlock()
 	c.setPeer(cs)
 	if len(c.chain) == 0 {
-		return nil
+		return c.judgeNothing()
 	}
 	if err := c.checkPin(); err != nil {
 		return err
@@ -34,6 +34,19 @@ func (c *Conn) verifyConnection(cs tls.ConnectionState) error {
 		return nil // judged when somebody asks
 	}
 	return c.judge().Err()
+}
+
+// judgeNothing is the verdict on a peer without certificate. crypto/tls has
+// refused a client without one where it is required, and servers always; but a
+// session from a file is only as good as the file.
+func (c *Conn) judgeNothing() error {
+	switch {
+	case len(c.ctx.pins) > 0:
+		return fmt.Errorf("%w: it sent no certificate", ErrPin)
+	case c.client && c.set.verify != VerifyNone:
+		return errors.New("tls: the server has no certificate")
+	}
+	return nil
 }
 
 // setPeer keeps what the peer sent to prove who it is. The caller holds peerMu.

@@ -92,7 +92,8 @@ type Config struct {
 	CRLFiles []string
 
 	// ServerName is the name of the server, for the client: sent to it (SNI)
-	// and expected in its certificate. A server must leave it empty.
+	// and expected in its certificate. A server must leave it empty. A client
+	// that verifies needs it, ExpectedName or [Override.ServerName].
 	ServerName string
 	// ExpectedName is the name, IP address or "*" (any) that the certificate
 	// must be for. Empty means ServerName.
@@ -299,23 +300,9 @@ func (c *Context) loadIdentity() error {
 		}
 		return nil
 	}
-	certificate, err := readLimited(c.cfg.Certificate)
+	id, err := ReadIdentity(c.cfg.Certificate, c.cfg.Key, c.cfg.Password)
 	if err != nil {
 		return err
-	}
-	var key []byte
-	if c.cfg.Key != "" {
-		if key, err = readLimited(c.cfg.Key); err != nil {
-			return err
-		}
-	}
-	id, err := ParseIdentity(certificate, key, c.cfg.Password)
-	if err != nil {
-		name := c.cfg.Certificate
-		if c.cfg.Key != "" && (errors.Is(err, ErrPassword) || errors.Is(err, ErrPasswordRequired) || errors.Is(err, ErrNoKey)) {
-			name = c.cfg.Key
-		}
-		return fmt.Errorf("%s: %w", name, err)
 	}
 	id.OCSPStaple = c.cfg.OCSPStaple
 	c.identities = append([]tls.Certificate{id}, c.identities...)

@@ -2,7 +2,7 @@ package tlsx
 
 import (
 	"crypto/tls"
-	"encoding/hex"
+	"encoding/binary"
 	"time"
 )
 
@@ -89,13 +89,11 @@ type SCT struct {
 	Time    time.Time `json:"time"`
 }
 
+// parseSCT reads one timestamp. A time that cannot be written is none.
 func parseSCT(raw []byte) (SCT, bool) {
 	if len(raw) < 41 {
 		return SCT{}, false
 	}
-	var millis uint64
-	for _, b := range raw[33:41] {
-		millis = millis<<8 | uint64(b)
-	}
-	return SCT{Version: int(raw[0]) + 1, LogID: hex.EncodeToString(raw[1:33]), Time: time.UnixMilli(int64(millis & (1<<53 - 1))).UTC()}, true
+	t := time.UnixMilli(int64(binary.BigEndian.Uint64(raw[33:]))).UTC()
+	return SCT{Version: int(raw[0]) + 1, LogID: hexString(raw[1:33]), Time: t}, writable(t)
 }

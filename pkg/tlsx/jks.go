@@ -88,8 +88,8 @@ func (r *storeReader) text() string {
 // A storeEntry is a private key with its chain, or one trusted certificate.
 type storeEntry struct {
 	alias   string
-	created time.Time
-	key     []byte // EncryptedPrivateKeyInfo, nil for a trusted certificate
+	created *time.Time // nil for a date that cannot be written
+	key     []byte     // EncryptedPrivateKeyInfo, nil for a trusted certificate
 	certs   []storeCertificate
 }
 
@@ -110,7 +110,9 @@ func keyStoreEntries(data []byte) ([]storeEntry, error) {
 	for i := range n {
 		tag := r.u32()
 		e := storeEntry{alias: r.text()}
-		e.created = time.UnixMilli(int64(uint64(r.u32())<<32 | uint64(r.u32()))).UTC()
+		if t := time.UnixMilli(int64(uint64(r.u32())<<32 | uint64(r.u32()))).UTC(); writable(t) {
+			e.created = &t
+		}
 		chain := 1
 		switch {
 		case r.bad:
@@ -152,7 +154,7 @@ func readKeyStore(data []byte, open *opener) ([]Object, error) {
 		where := fmt.Sprintf("key store entry %d", i+1)
 		if e.key != nil {
 			o := keyObject(pemBlock{data: e.key}, open)
-			o.Source, o.Label, o.Created = where, e.alias, &e.created
+			o.Source, o.Label, o.Created = where, e.alias, e.created
 			list = append(list, o)
 		}
 		for _, c := range e.certs {
@@ -162,7 +164,7 @@ func readKeyStore(data []byte, open *opener) ([]Object, error) {
 			}
 			o.Source, o.Label = where, e.alias
 			if e.key == nil {
-				o.Created = &e.created
+				o.Created = e.created
 			}
 			list = append(list, o)
 		}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -22,8 +23,8 @@ var ErrNoKey = errors.New("no private key")
 // of the certificates.
 var ErrKeyMismatch = errors.New("the private key belongs to none of the certificates")
 
-// A PasswordFunc returns the password of an encrypted key. It is called only
-// when one is needed, and once.
+// A PasswordFunc returns the password of what is encrypted in a file. It is
+// called only when one is needed, and once for all that is in the files.
 type PasswordFunc func() ([]byte, error)
 
 // maxOpenTime bounds the opening of one file, whose parts may each ask for the
@@ -39,7 +40,13 @@ type opener struct {
 	until time.Time
 }
 
-func newOpener(ask PasswordFunc) *opener { return &opener{ask, time.Now().Add(maxOpenTime)} }
+func newOpener(ask PasswordFunc) *opener {
+	o := &opener{until: time.Now().Add(maxOpenTime)}
+	if ask != nil {
+		o.ask = sync.OnceValues(ask)
+	}
+	return o
+}
 
 // password returns the password for one more part. The time it takes to ask for
 // it does not count.
@@ -230,6 +237,30 @@ func ParseIdentity(certificate, key []byte, password PasswordFunc) (tls.Certific
 		}
 	}
 	return id.certificate()
+}
+
+// ReadIdentity is [ParseIdentity] for files. An empty key means that the key is
+// in the file of the certificate.
+func ReadIdentity(certificate, key string, password PasswordFunc) (tls.Certificate, error) {
+	chain, err := readLimited(certificate)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	var keyData []byte
+	if key != "" {
+		if keyData, err = readLimited(key); err != nil {
+			return tls.Certificate{}, err
+		}
+	}
+	id, err := ParseIdentity(chain, keyData, password)
+	if err != nil {
+		name := certificate
+		if key != "" && (errors.Is(err, ErrPassword) || errors.Is(err, ErrPasswordRequired) || errors.Is(err, ErrNoKey)) {
+			name = key
+		}
+		return tls.Certificate{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return id, nil
 }
 
 func parseIdentityP12(data []byte, open *opener) (identity, error) {

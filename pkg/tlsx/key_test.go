@@ -195,6 +195,20 @@ func TestIdentityOrder(t *testing.T) {
 	}
 }
 
+// The password is asked for once, however many parts of a file want it.
+func TestPasswordAskedOnce(t *testing.T) {
+	dir := keyDir(t)
+	openssl(t, dir, "ec", "-in", "plain.pem", "-aes128", "-passout", "pass:sesame", "-out", "key.pem")
+	key, asked := read(t, dir, "key.pem"), 0
+	objects, err := tlsx.ReadObjects(bytes.Repeat(key, 3), func() ([]byte, error) {
+		asked++
+		return []byte("sesame"), nil
+	})
+	if err != nil || len(objects) != 3 || asked != 1 {
+		t.Errorf("%d objects, asked %d times, %v", len(objects), asked, err)
+	}
+}
+
 func FuzzParseIdentity(f *testing.F) {
 	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"), []byte("x"))
 	f.Add([]byte("0\x03\x02\x01\x03"), []byte(""))

@@ -114,8 +114,8 @@ func (v *verifier) build() {
 				}
 			}
 			if !seekUntrusted {
-				if v.o.UntrustedFirst && v.tryShorter(&state) {
-					break
+				if v.o.UntrustedFirst {
+					v.tryShorter(&state)
 				}
 				break
 			}
@@ -168,8 +168,9 @@ func (v *verifier) extendTrusted() (progress, selfSigned bool) {
 }
 
 // tryShorter looks for a trusted issuer of a certificate further down, when
-// the peer's own chain was followed first and led nowhere.
-func (v *verifier) tryShorter(state *trust) bool {
+// the peer's own chain was followed first and led nowhere. Without one it leaves
+// the chain and the state as they were.
+func (v *verifier) tryShorter(state *trust) {
 	whole, n := v.chain, v.numUntrusted
 	for i := n - 1; i >= 1; i-- {
 		v.chain, v.numUntrusted = slices.Clone(whole[:i]), i
@@ -179,7 +180,7 @@ func (v *verifier) tryShorter(state *trust) bool {
 				break
 			}
 			if *state = v.checkTrust(v.numUntrusted); *state != trustUnknown {
-				return true
+				return
 			}
 			if selfSigned {
 				break
@@ -187,7 +188,6 @@ func (v *verifier) tryShorter(state *trust) bool {
 		}
 	}
 	v.chain, v.numUntrusted = whole, n
-	return false
 }
 
 // bestIssuer returns the index of the best issuer of c: the first one that is

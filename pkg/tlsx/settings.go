@@ -2,6 +2,7 @@ package tlsx
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
@@ -180,7 +181,7 @@ func (c *Context) makeTicketKey() error {
 // loadPins brings the pins to the form of [Certificate.Pin].
 func (c *Context) loadPins() error {
 	for _, p := range c.cfg.Pins {
-		pin, err := normalPin(p)
+		pin, err := ParsePin(p)
 		if err != nil {
 			return err
 		}
@@ -189,16 +190,21 @@ func (c *Context) loadPins() error {
 	return nil
 }
 
-// normalPin accepts base64 or hexadecimal digests, after "sha256:" or
-// "sha256//", and returns base64.
-func normalPin(p string) (string, error) {
-	digest := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(p, "sha256"), "//"), ":")
-	if raw, err := hex.DecodeString(strings.ReplaceAll(digest, ":", "")); err == nil && len(raw) == 32 {
-		return base64.StdEncoding.EncodeToString(raw), nil
+// ParsePin reads the SHA-256 of a public key in base64 or hexadecimal (with or
+// without colons), on its own or after "sha256:", "sha256//" (as curl writes it)
+// or "sha256/", and returns it in the form of [Certificate.Pin].
+func ParsePin(s string) (string, error) {
+	for _, prefix := range []string{"", "sha256:", "sha256//", "sha256/"} {
+		if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+			continue
+		}
+		digest := s[len(prefix):]
+		if raw, err := hex.DecodeString(strings.ReplaceAll(digest, ":", "")); err == nil && len(raw) == sha256.Size {
+			return base64.StdEncoding.EncodeToString(raw), nil
+		}
+		if raw, err := base64.StdEncoding.DecodeString(digest); err == nil && len(raw) == sha256.Size {
+			return base64.StdEncoding.EncodeToString(raw), nil
+		}
 	}
-	raw, err := base64.StdEncoding.DecodeString(digest)
-	if err != nil || len(raw) != 32 {
-		return "", fmt.Errorf("pin %q: not a SHA-256 digest in base64 or hexadecimal", p)
-	}
-	return digest, nil
+	return "", fmt.Errorf("pin %q: not a SHA-256 digest in base64 or hexadecimal", s)
 }

@@ -399,13 +399,17 @@ func pemBlocks(data []byte) []pemBlock {
 		if !ok || len(typ) > 64 {
 			continue
 		}
-		end := bytes.Index(rest, []byte(pemEnd+typ+pemDash))
+		body := rest // up to the next block: one that never ends must not cost a look at all the rest
+		if next := bytes.Index(rest, []byte(pemBegin)); next >= 0 {
+			body = rest[:next]
+		}
+		end := bytes.Index(body, []byte(pemEnd+typ+pemDash))
 		if end < 0 {
 			blocks = append(blocks, pemBlock{typ: typ, problem: "no END line"})
 			data = rest
 			continue
 		}
-		blocks = append(blocks, decodePEMBody(typ, rest[:end]))
+		blocks = append(blocks, decodePEMBody(typ, body[:end]))
 		data = rest[end+len(pemEnd)+len(typ)+len(pemDash):]
 	}
 }
