@@ -268,7 +268,7 @@ func readFailure(name string, err error) *failure {
 // hintServer says how to name a server, where the name of a file that is not
 // there could be one's.
 func hintServer(name string, f *failure) error {
-	if f.kind == "no-such-file" && !isCertificateName(name) && validHost(name) == nil {
+	if f.kind == "no-such-file" && !isCertificateName(name) && !isPort(name) && validHost(name) == nil {
 		f.hint("for a server, write its port: %s:443", name)
 	}
 	return f

@@ -362,6 +362,9 @@ func (c *configFile) lookup(section, profile, flag string) (v any, where string,
 // check refuses sections, settings and a profile that do not exist.
 func (c *configFile) check(e *env) error {
 	if _, ok := c.profiles[e.profile]; e.profile != "" && !ok {
+		if len(c.profiles) == 0 {
+			return usagef("unknown profile %q: %s has none", e.profile, c.path)
+		}
 		return unknownValue("profile", e.profile, slices.Sorted(keysOf(c.profiles)))
 	}
 	// Most files speak of few commands: making all of them takes longer than

@@ -18,8 +18,8 @@ func newConfigCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config COMMAND",
 		Short: "show settings and where they come from",
-		Example: `  brio config show version
-  brio config show --json version
+		Example: `  brio config show dns-query
+  brio config show --json dns-query
   brio config path
   brio config init`,
 		Args: cobra.ArbitraryArgs,
@@ -47,9 +47,9 @@ func newConfigShowCmd(e *env) *cobra.Command {
 		Short: "print the settings of a command and where each came from",
 		Long:  "Prints every setting of COMMAND with its value and origin. Without COMMAND: only\nthe settings that some file or variable has changed, of all commands.",
 		Example: `  brio config show
-  brio config show version
-  BRIO_TIMEOUT=5 brio config show version
-  brio config show version --json`,
+  brio config show dns-query
+  BRIO_TIMEOUT=5 brio config show connect
+  brio config show dns-query --json`,
 		ValidArgsFunction: func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 			return commandNames(c.Root()), cobra.ShellCompDirectiveNoFileComp
 		},

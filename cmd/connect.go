@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,6 +215,9 @@ func (o *connectOptions) targets(args []string) ([]address, error) {
 		a, err := parseHostPort(args[0], args[1], useConnect)
 		return []address{a}, err
 	}
+	if len(args) > 2 && !strings.Contains(args[0], ":") && !slices.ContainsFunc(args[1:], notPorts) {
+		return nil, usagef("address %q has no port", args[0]).hint("several ports: %s:%s", args[0], strings.Join(args[1:], ","))
+	}
 	var list []address
 	for _, s := range args {
 		if err := checkPortList(s); err != nil {
@@ -231,6 +235,12 @@ func (o *connectOptions) targets(args []string) ([]address, error) {
 		}
 	}
 	return list, nil
+}
+
+// notPorts reports that s is neither a port nor a range of them.
+func notPorts(s string) bool {
+	first, last, isRange := strings.Cut(s, "-")
+	return !isPort(first) || isRange && !isPort(last)
 }
 
 // checkStream refuses schemes that say another protocol.

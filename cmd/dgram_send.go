@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -113,9 +114,15 @@ func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []strin
 	if o.segment, err = o.segmentSize(); err != nil {
 		return err
 	}
+	if len(args) == 2 && !strings.Contains(args[0], ":") && isPort(args[1]) {
+		args = []string{args[0] + ":" + args[1]}
+	}
 	targets := make([]*sending, len(args))
 	for i, s := range args {
 		a, err := parseAddress(s, useConnect)
+		if f := (*failure)(nil); i > 0 && errors.As(err, &f) {
+			return f.hint("what is sent comes from stdin, --data TEXT or --file FILE")
+		}
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,11 +43,9 @@ func (o *dnsOptions) plan(args []string) (*dnsPlan, error) {
 		}
 	}
 	for _, addr := range o.reverse {
-		a, ok := dnsq.ParseAddr(addr)
-		if !ok {
-			return nil, usagef("-x %s: not an address", addr)
+		if err := p.addReverse(addr); err != nil {
+			return nil, err
 		}
-		p.questions = append(p.questions, dnsQuestion{addr, dnsq.ReverseName(a), dns.TypePTR})
 	}
 	if o.repeat < 0 {
 		return nil, usagef("--repeat %d: not a number of tries", o.repeat)
@@ -96,14 +95,7 @@ func (w *dnsWords) add(a string, search bool) error {
 		return nil
 	}
 	if strings.HasPrefix(a, "+") {
-		f := usagef("%s is an option of dig", a)
-		if own := digOption(a); own != "" {
-			return f.hint("here it is: %s", own)
-		}
-		if a == "+noall" || a == "+answer" || a == "+all" {
-			return f.hint("the answers alone are shown without it; --full shows all sections")
-		}
-		return f.hint("see the flags: brio dns-query --help")
+		return usagef("%s is an option of dig", a).hint("%s", digHint(a))
 	}
 	if qtype, ok := parseType(a); ok {
 		w.types = append(w.types, qtype)
@@ -147,6 +139,28 @@ func (p *dnsPlan) addName(text string, types []uint16, lookup bool) error {
 	}
 	for _, t := range types {
 		p.questions = append(p.questions, dnsQuestion{text, name, t})
+	}
+	return nil
+}
+
+// maxReverse bounds the addresses of a block whose names are asked for.
+const maxReverse = 4096
+
+// addReverse adds the question for the name of an address, or for each of a block.
+func (p *dnsPlan) addReverse(text string) error {
+	if a, ok := dnsq.ParseAddr(text); ok {
+		p.questions = append(p.questions, dnsQuestion{text, dnsq.ReverseName(a), dns.TypePTR})
+		return nil
+	}
+	block, err := netip.ParsePrefix(text)
+	if err != nil {
+		return usagef("-x %s: neither an address nor a block of addresses", text)
+	}
+	if host := block.Addr().BitLen() - block.Bits(); host > 12 {
+		return usagef("-x %s: more than %d addresses", text, maxReverse)
+	}
+	for a := block.Masked().Addr(); block.Contains(a); a = a.Next() {
+		p.questions = append(p.questions, dnsQuestion{a.String(), dnsq.ReverseName(a), dns.TypePTR})
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/brio-net/brio/pkg/dnsq"
@@ -115,6 +116,8 @@ func dnsFailed(q dnsQuestion, err error) *failure {
 	switch {
 	case errors.As(err, &reply) && reply.Referral:
 		f.hint("to see where it points: --full; to go there: --trace")
+	case errors.As(err, &reply) && reply.Rcode == "SERVFAIL" && mayBeDNSSEC(reply.EDE):
+		f.hint("whether the signatures are bogus: --validate; what the server gives without checking them: --cd")
 	case errors.Is(err, dnsq.ErrNoServer):
 		f.hint("name one: brio dns-query @SERVER %s", q.text)
 	case errors.As(err, &host):
@@ -123,6 +126,15 @@ func dnsFailed(q dnsQuestion, err error) *failure {
 		f.hint("if you trust it: --tls-pin %s", pin.Got[0])
 	}
 	return f
+}
+
+// mayBeDNSSEC reports that a SERVFAIL with these extended errors (RFC 8914) can
+// be a matter of signatures: they say so, or nothing.
+func mayBeDNSSEC(ede []string) bool {
+	return len(ede) == 0 || slices.ContainsFunc(ede, func(text string) bool {
+		name, _, _ := strings.Cut(text, " ")
+		return slices.Contains([]string{"DNSSEC", "Signature", "DNSKEY", "RRSIGs", "NSEC"}, name)
+	})
 }
 
 // String is the question as the user wrote it; type A goes without saying.

@@ -81,7 +81,7 @@ func (o *dnsOptions) addFlags(c *cobra.Command) {
 
 func (o *dnsOptions) commonFlags(f *pflag.FlagSet) {
 	f.StringSliceVarP(&o.types, "type", "t", nil, "ask for records of `TYPE` (several: repeat it, or A,AAAA)")
-	f.StringArrayVarP(&o.reverse, "reverse", "x", nil, "ask for the name of `ADDR`, an address in any form")
+	f.StringArrayVarP(&o.reverse, "reverse", "x", nil, "ask for the name of `ADDR`, an address in any form, or of every address of a block (192.0.2.0/28)")
 	f.StringVarP(&o.class, "class", "c", "", "ask in `CLASS`: IN, CH, HS or CLASSnnn (default IN)")
 	f.StringSliceVarP(&o.nameservers, "nameserver", "n", nil, "use `SERVER` in place of the system's name servers, through the cache (several: repeat it)")
 	f.BoolVar(&o.full, "full", false, "print all sections of the reply, as dig does")

@@ -26,9 +26,9 @@ func newDNSQueryCmd(e *env) *cobra.Command {
 
 A SERVER is HOST[:PORT], or with a transport udp://, tcp://, tls://, https:// or
 quic://; without any the system's name servers are asked. Of several the next is
-asked when one fails, and all with --compare. A NAME may be
-international; an address asks for its name (PTR). A TYPE is the name of a record
-type or TYPEnnn; a word without dot that is one is never a NAME ("mx." is).
+asked when one fails, and all with --compare. A NAME may be international; an
+address asks for its name (PTR). A TYPE is the name of a record type or TYPEnnn; a
+word without dot that is one is never a NAME ("mx." is).
 
 Results are lines of name, TTL, type and data; --format short prints the data
 alone, --full all sections, --json everything.

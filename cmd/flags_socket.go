@@ -214,10 +214,16 @@ func (d *dialFlags) explain(f *failure, a address) error {
 
 // unknownPlace says what to look at when a name or service is not known.
 func unknownPlace(a address) string {
-	if _, err := netip.ParseAddr(a.host); err == nil {
+	if _, err := netip.ParseAddr(a.host); err == nil || !isPort(a.port) && !isService(a.port) {
 		return "a port is a number, or one of the services that this machine knows: brio ipaddr port " + a.port
 	}
 	return "see what the DNS says: brio dns-query " + a.host
+}
+
+// isService reports whether this machine knows a TCP service of that name.
+func isService(name string) bool {
+	_, err := socket.LookupPort(context.Background(), name, "tcp") // reads a file
+	return err == nil
 }
 
 // isNoSocket reports whether something else than a socket is at path.

@@ -92,6 +92,8 @@ func (e *env) checkFormat(c *cobra.Command) error {
 	switch {
 	case e.get != "" && e.writeOut != "":
 		return usagef("--get and --write-out exclude each other")
+	case isPlainNumber(e.writeOut):
+		return e.notWriteOut(c)
 	case e.picksFields() && (format == "sh" || format == "short"):
 		return usagef("--get and --write-out print fields of the JSON result: --format %s has no meaning with them", format)
 	case e.picksFields():
@@ -109,6 +111,20 @@ func (e *env) checkFormat(c *cobra.Command) error {
 	return usagef("there is no format %s here; choose one of: %s", format, strings.Join(formats, ", "))
 }
 
+// notWriteOut refuses -w 3, with which other tools set a time-out: a bare number
+// has no field in it.
+func (e *env) notWriteOut(c *cobra.Command) error {
+	n, own := e.writeOut, "--timeout "+e.writeOut
+	switch flags := c.Flags(); {
+	case flags.Lookup("probe") != nil:
+		own = "--connect-timeout " + n + ", and when nothing moves --idle-timeout " + n
+	case flags.Lookup("idle-timeout") != nil:
+		own = "--idle-timeout " + n
+	}
+	e.get, e.writeOut = "", "" // of the failure's object neither
+	return usagef("--write-out %s: there is no %%{field} in it", n).hint("-w is --write-out; a time-out is: %s", own)
+}
+
 // textOnly refuses a format where stdout carries data. hint says how else what
 // happens can be learnt.
 func (e *env) textOnly(hint string) error {
@@ -119,9 +135,6 @@ func (e *env) textOnly(hint string) error {
 		return usagef("stdout carries the data here, and has no format %s", e.format).hint("%s", hint)
 	}
 	f := usagef("stdout carries the data here: there are no fields of a result for --get and --write-out")
-	if isPlainNumber(e.writeOut) {
-		f.hint("-w is --write-out; what it is in nc: --connect-timeout %s --idle-timeout %s", e.writeOut, e.writeOut)
-	}
 	e.format, e.get, e.writeOut = "text", "", "" // of the failure's object neither
 	return f.hint("%s", hint)
 }

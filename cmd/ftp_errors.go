@@ -80,6 +80,8 @@ func ftpFailure(target string, err error) error {
 	f := &failure{err: err, status: s, kind: kind, target: target}
 	var reply *ftpx.ReplyError
 	switch {
+	case errors.Is(err, ftpx.ErrTLS) && errors.As(err, &reply) && reply.Code/100 == 5:
+		f.hint("the server refuses TLS; to go on in the clear: --tls try, or --tls off")
 	case errors.As(err, &reply) && reply.Code == 530:
 		f.hint("give a login: --user NAME with --password-file FILE, or a .netrc file")
 	case errors.As(err, &reply) && reply.Code == 522, errors.As(err, &reply) && reply.Code == 521:

@@ -36,7 +36,8 @@ func newFTPPutCmd(e *env) *cobra.Command {
 		Short: "store files by FTP",
 		Long: `Stores files, or stdin (-), on a server. When URL ends in a slash, or several
 files or a directory are given, it names the directory to store into (of a single
-directory: what is in it); otherwise the remote file. After each upload the size is compared with what the server has.
+directory: what is in it); otherwise the remote file. After each upload the size is
+compared with what the server has.
 
 An upload that breaks off is reset, so that the server does not take a part for the
 whole; with --atomic the file has its name only when it is complete.`,
@@ -114,6 +115,8 @@ func (o *ftpPutOptions) check(files []string) error {
 		}
 	}
 	switch {
+	case slices.ContainsFunc(files, isFTPURL):
+		return usagef("the URL comes last: FILE... URL").hint("to copy from one server to another: brio ftp-transfer; to fetch: brio ftp-get")
 	case modes > 1:
 		return usagef("--append, --unique and --resume exclude each other")
 	case o.atomic && (o.appendTo || o.unique):
@@ -128,6 +131,11 @@ func (o *ftpPutOptions) check(files []string) error {
 		return usagef("--jobs needs at least 1")
 	}
 	return checkPatterns(o.include, o.exclude)
+}
+
+// isFTPURL reports whether s is written as a URL of a server, not as a file.
+func isFTPURL(s string) bool {
+	return strings.HasPrefix(s, "ftp://") || strings.HasPrefix(s, "ftps://")
 }
 
 // An ftpPutter carries ftp-put out.

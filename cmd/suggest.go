@@ -16,11 +16,21 @@ func nearest(s string, list []string) string {
 	}
 	best, word := max(1, min(2, len(s)/3))+1, ""
 	for _, w := range list {
-		if d := distance(strings.ToLower(s), strings.ToLower(w)); d < best {
+		d := distance(strings.ToLower(s), strings.ToLower(w))
+		if d < best || d == best && word != "" && commonBeginning(s, w) > commonBeginning(s, word) {
 			best, word = d, w
 		}
 	}
 	return word
+}
+
+// commonBeginning is the number of octets with which both a and b begin.
+func commonBeginning(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // distance is the Damerau-Levenshtein distance (adjacent swaps count one).
@@ -101,6 +111,9 @@ func unknownCommand(c *cobra.Command, name string) error {
 			return f.hint("what %s does is: brio %s", name, own)
 		}
 	}
+	if own := dgramCommand(c, name); own != "" {
+		return f.hint("%s", own)
+	}
 	if near := nearest(name, commandNames(c)); near != "" {
 		return f.hint("did you mean: %s %s", c.CommandPath(), near)
 	}
@@ -113,6 +126,22 @@ func unknownCommand(c *cobra.Command, name string) error {
 		return f
 	}
 	return f.hint("see: %s --help", c.CommandPath())
+}
+
+// dgramCommand says what stands for a word behind "brio dgram" that is none of
+// its commands, "" if nothing.
+func dgramCommand(c *cobra.Command, name string) string {
+	switch {
+	case c.Name() != "dgram":
+		return ""
+	case name == "listen" || name == "receive" || name == "server":
+		return "to receive: brio dgram recv; to talk with whoever sends first: brio dgram pipe --listen"
+	case name == "connect" || name == "client":
+		return "to send: brio dgram send; to talk: brio dgram pipe"
+	case strings.Contains(name, ":"):
+		return "to send: brio dgram send " + name + "; to talk: brio dgram pipe " + name
+	}
+	return ""
 }
 
 // commandsFor are command lines for an argument without a command: an address,

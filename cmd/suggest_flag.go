@@ -155,7 +155,7 @@ func singleDash(c *cobra.Command, word string) error {
 	if own := foreignFlag(c, word); own != "" {
 		return usagef("there is no flag -%s", word).hint("brio calls it --%s: %s", own, usageOf(c, own))
 	}
-	if habit := habitOf(c, word); len(word) > 3 && habit != "" {
+	if habit := habitOf(c, word); len(word) > 2 && habit != "" {
 		return usagef("there is no flag -%s", word).hint("%s", strings.ReplaceAll(habit, "COMMAND", c.CommandPath()))
 	}
 	return nil
@@ -171,8 +171,8 @@ func longMeant(e *env, c *cobra.Command, f *pflag.Flag, value string) error {
 		if a == "--" {
 			return nil
 		}
-		rest, ok := strings.CutPrefix(a, "-"+f.Shorthand)
-		if !ok || rest == "" || rest != value {
+		// -noservername is -n -o servername
+		if !strings.HasPrefix(a, "-") || strings.HasPrefix(a, "--") || value == "" || !strings.HasSuffix(a, f.Shorthand+value) {
 			continue
 		}
 		word, _, _ := strings.Cut(a[1:], "=")

@@ -23,6 +23,14 @@ func foreignFlags(name string) []string {
 	switch name {
 	case "cacert", "cafile", "CAfile", "roots", "ca", "ssl-trustfile", "x509cafile":
 		return []string{"ca-file"}
+	case "noservername":
+		return []string{"no-server-name"}
+	case "naccept":
+		return []string{"max-accepts"}
+	case "attime":
+		return []string{"at"}
+	case "trusted":
+		return []string{"ca-file"}
 	case "capath", "CApath":
 		return []string{"ca-directory"}
 	case "cert", "ssl-cert", "x509certfile":
@@ -37,13 +45,18 @@ func foreignFlags(name string) []string {
 		return []string{"ciphers"}
 	case "curves":
 		return []string{"groups"}
-	case "k", "no-check-certificate", "no-verify":
+	case "no-check-certificate", "no-verify":
 		return []string{"insecure"}
+	case "k":
+		return []string{"tsig-file", "insecure"}
+	case "y":
+		return []string{"tsig"}
 	case "max-time", "wait-time", "deadline", "m":
 		return []string{"timeout"}
 	case "server", "nameservers":
 		return []string{"nameserver"}
-	case "tls1_2", "tls1_3", "tlsv1.2", "tlsv1.3", "tls1.2", "tls1.3", "tls-min", "tls-max", "min-version", "max-version", "min", "max":
+	case "tls1_2", "tls1_3", "tlsv1.2", "tlsv1.3", "tls1.2", "tls1.3", "tls-min", "tls-max", "min-version", "max-version", "min", "max",
+		"tls1", "tls1_1", "ssl3", "no_tls1", "no_tls1_1", "no_tls1_2", "no_tls1_3", "no_ssl3", "min_protocol", "max_protocol":
 		return []string{"method"}
 	case "zero", "z":
 		return []string{"probe"}
@@ -115,6 +128,9 @@ func habitOf(c *cobra.Command, flag string) string {
 		}
 		return "to listen: brio listen PORT; with -k for any number of connections"
 	case "u":
+		if command == "dns-query" {
+			return "a question goes over UDP unless --tcp is given"
+		}
 		if command == "listen" {
 			return "datagrams are received by: brio dgram recv PORT"
 		}
@@ -133,6 +149,28 @@ func habitOf(c *cobra.Command, flag string) string {
 		if c.Flags().Lookup("output") == nil {
 			return "the form of the result: --format json; to a file: > FILE"
 		}
+	case "X":
+		if c.Flags().Lookup("proxy") != nil {
+			return "the kind of the proxy stands before its address: --proxy socks5h://HOST:PORT"
+		}
+	case "status", "brief", "tlsextdebug", "msg", "state", "prexit":
+		if c.Flags().Lookup("probe") != nil {
+			return "what the handshake showed, also a stapled OCSP response: COMMAND --probe; all of it: --json"
+		}
+	case "ign_eof", "no_ign_eof":
+		return "what the end of stdin means: --half-close, --after-stdin-eof"
+	case "Verify":
+		return "to demand a certificate of clients: --verify required --ca-file FILE"
+	case "pubkey", "modulus":
+		return "whether a key belongs to a certificate: COMMAND --key KEYFILE CERTIFICATE; the digest of the key is shown as pin"
+	case "outform", "export", "nokeys", "nocerts", "clcerts":
+		return "what is in a file, of whatever form, is printed as PEM by: COMMAND --pem FILE"
+	case "hash", "subject_hash", "issuer_hash", "email":
+		return "all of it is shown; one field by: --get PATH, of which brio help json cert-info tells"
+	case "4", "6":
+		if command == "dns-query" {
+			return "a server is asked over the IP version of its address: @ADDRESS"
+		}
 	case "verify_return_error":
 		return "what does not verify is a failure without a flag"
 	case "b", "bind-address":
@@ -141,6 +179,21 @@ func habitOf(c *cobra.Command, flag string) string {
 		}
 	}
 	return ""
+}
+
+// digHint says what to do about an option of dig.
+func digHint(option string) string {
+	if own := digOption(option); own != "" {
+		return "here it is: " + own
+	}
+	switch name, _, _ := strings.Cut(strings.TrimPrefix(option, "+"), "="); name {
+	case "noall", "answer", "all", "cmd", "nocmd", "nostats", "noquestion", "nocomments", "noauthority", "noadditional",
+		"multiline", "nomultiline":
+		return "the answers alone are shown without it; --full shows all sections"
+	case "cookie", "edns":
+		return "both are sent unless --no-cookie or --no-edns is given"
+	}
+	return "see the flags: brio dns-query --help"
 }
 
 // digOption says what to write instead of an option of dig, "" if nothing.
@@ -169,6 +222,16 @@ func digOption(option string) string {
 		return "--subnet " + value
 	case "ignore":
 		return "--no-tcp-fallback"
+	case "nssearch":
+		return "--authoritative --compare, with type SOA"
+	case "domain":
+		return "--search --search-list " + value
+	case "qr", "ttlid", "stats", "comments", "identify":
+		return "--full"
+	case "padding":
+		return "--padding " + value
+	case "notcp", "novc":
+		return "--transport udp"
 	case "json", "yaml":
 		return "--json"
 	case "tls", "https", "quic":

@@ -89,7 +89,7 @@ func plainHint(begin []byte) string {
 	}
 	protocol := "PROTOCOL"
 	switch {
-	case starts("HTTP/"):
+	case starts("HTTP/"), starts("<!DOC", "<!doc", "<html", "<HTML"):
 		return "the server speaks plain HTTP on this port"
 	case starts("SSH-"):
 		return "the server speaks SSH"
