@@ -301,7 +301,7 @@ func parseConfig(path string, text []byte) (*configFile, error) {
 		v.SetConfigType("yaml")
 	}
 	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
-		return nil, usagef("configuration file %s: %w", path, err)
+		return nil, usagef("configuration file %s: %s", path, strings.TrimPrefix(err.Error(), "While parsing config: "))
 	}
 	return newConfigFile(path, v.AllSettings())
 }
