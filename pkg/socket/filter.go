@@ -173,11 +173,13 @@ func (r *rateWriter) wait() error {
 // expectWindow is how far back an [Expect] looks for a match.
 const expectWindow = 64 << 10
 
-// An Expect looks for a pattern in a stream, however it is cut.
+// An Expect looks for a pattern in a stream, however it is cut. An expression
+// that asks for the end of the text finds it wherever the stream pauses.
 type Expect struct {
 	re      *regexp.Regexp
 	matched func(match []byte)
 	window  []byte
+	cut     bool // window does not begin with the stream
 	found   bool
 }
 
@@ -199,14 +201,28 @@ func (e *Expect) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	e.window = append(e.window, b...)
-	if m := e.re.Find(e.window); m != nil {
+	if m := e.find(); m != nil {
 		e.found = true
 		e.matched(bytes.Clone(m))
 		e.window = nil
 		return len(b), nil
 	}
 	if over := len(e.window) - expectWindow; over > 0 {
-		e.window = append(e.window[:0], e.window[over:]...)
+		e.window, e.cut = append(e.window[:0], e.window[over:]...), true
 	}
 	return len(b), nil
+}
+
+// find returns the first match in the window. Where the window begins the stream
+// need not, nor a line or a word: a match there is none.
+func (e *Expect) find() []byte {
+	if !e.cut {
+		return e.re.Find(e.window)
+	}
+	for _, at := range e.re.FindAllIndex(e.window, 2) {
+		if at[0] > 0 {
+			return e.window[at[0]:at[1]]
+		}
+	}
+	return nil
 }

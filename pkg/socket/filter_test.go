@@ -108,6 +108,20 @@ func TestExpect(t *testing.T) {
 	if e.Found() {
 		t.Error("found what is not there")
 	}
+	for _, tt := range []struct {
+		re, in string
+		found  bool
+	}{
+		{`^OK`, strings.Repeat("OK", 1<<17), true},
+		{`^OK`, "x" + strings.Repeat("OK", 1<<17), false}, // not where the window begins
+		{`(?m)^OK`, "x" + strings.Repeat("OK", 1<<17) + "\nOK", true},
+	} {
+		e := socket.NewExpect(regexp.MustCompile(tt.re), func([]byte) {})
+		inPieces(t, e.Tap(io.Discard), tt.in, 4096)
+		if e.Found() != tt.found {
+			t.Errorf("%s in %.5q... found: %v, want %v", tt.re, tt.in, e.Found(), tt.found)
+		}
+	}
 }
 
 func TestEcho(t *testing.T) {

@@ -157,7 +157,11 @@ func (h *handshake) connect(ctx context.Context, target string) error {
 	}
 	switch h.proxy.Kind {
 	case HTTPProxy:
-		return h.http(net.JoinHostPort(host, strconv.Itoa(int(port))))
+		parsed, err := ParseHost(host) // what is no host could end the line of the request
+		if err != nil {
+			return err
+		}
+		return h.http(net.JoinHostPort(parsed.String(), strconv.Itoa(int(port))))
 	case Socks4, Socks4a:
 		return h.socks4(ctx, host, port)
 	}
@@ -218,8 +222,11 @@ func (h *handshake) socks4(ctx context.Context, host string, port uint16) error 
 	if !a.IsValid() {
 		a, name = netip.AddrFrom4([4]byte{0, 0, 0, 1}), host // 4A: an address that cannot be
 	}
-	if !a.Is4() {
+	switch {
+	case !a.Is4():
 		return fmt.Errorf("SOCKS4 knows no IPv6: %w", ErrNotSupported)
+	case strings.IndexByte(h.proxy.User, 0) >= 0:
+		return errors.New("a zero byte would end the user") // and begin the name of 4A
 	}
 	b := binary.BigEndian.AppendUint16([]byte{4, 1}, port)
 	b = append(append(append(b, a.AsSlice()...), h.proxy.User...), 0)

@@ -199,6 +199,7 @@ func TestThroughProxies(t *testing.T) {
 		{"socks5 with login", "socks5://me:secret@" + proxy, target},
 		{"socks5h, name", "socks5h://" + plain, "there.test:" + port},
 		{"http", "http://" + plain, target},
+		{"http, an address in a short form", "http://" + plain, "127.1:" + port},
 		{"chain", "socks5://" + plain + " http://" + plain + " socks4://" + plain, target},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -360,12 +361,31 @@ func FuzzProxyAnswer(f *testing.F) {
 	})
 }
 
+// What is no host, or no user, must not become another request.
+func TestProxyRefusesToForge(t *testing.T) {
+	for _, tt := range []struct {
+		p      socket.Proxy
+		target string
+	}{
+		{socket.Proxy{Kind: socket.HTTPProxy}, "h HTTP/1.1\r\nX: :80"},
+		{socket.Proxy{Kind: socket.Socks5h}, "h\r\n:80"},
+		{socket.Proxy{Kind: socket.Socks4a, User: "u\x00elsewhere.example"}, "h:80"},
+	} {
+		c := &scripted{Reader: bytes.NewReader(nil)}
+		err := socket.ThroughProxies(t.Context(), c, []socket.Proxy{tt.p}, tt.target, nil)
+		if err == nil || c.written != 0 {
+			t.Errorf("%s to %q: %v, after %d bytes", tt.p.Kind, tt.target, err, c.written)
+		}
+	}
+}
+
 // A scripted connection answers with what was written before.
 type scripted struct {
 	net.Conn
 	*bytes.Reader
+	written int
 }
 
 func (s *scripted) Read(b []byte) (int, error)    { return s.Reader.Read(b) }
-func (s *scripted) Write(b []byte) (int, error)   { return len(b), nil }
+func (s *scripted) Write(b []byte) (int, error)   { s.written += len(b); return len(b), nil }
 func (s *scripted) SetDeadline(t time.Time) error { return nil }

@@ -340,13 +340,15 @@ func (p *pump) slice(n int) int {
 }
 
 // errReader and errWriter are the bare ends below filters; they say of an error
-// which end made it, before a filter can hide that.
+// which end made it, before a filter can hide that, and count every step: a
+// filter such as [Rate] makes many of what is one to the pump.
 type (
 	errReader struct{ p *pump }
 	errWriter struct{ p *pump }
 )
 
 func (r errReader) Read(b []byte) (int, error) {
+	r.p.reading()
 	n, err := r.p.source().Read(b)
 	if err != nil && err != io.EOF {
 		err = r.p.fail(ReadSide, err)
@@ -355,6 +357,7 @@ func (r errReader) Read(b []byte) (int, error) {
 }
 
 func (w errWriter) Write(b []byte) (int, error) {
+	w.p.writing()
 	n, err := w.p.dst.Write(b)
 	return n, w.p.fail(WriteSide, err)
 }

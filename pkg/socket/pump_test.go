@@ -330,6 +330,20 @@ func TestPumpTimeouts(t *testing.T) {
 	})
 }
 
+// Nor is a filter idle that takes its time over what was read at once.
+func TestPumpIdleTimeoutWithRate(t *testing.T) {
+	a, b := streamPair(t, "tcp")
+	got := readAll(b)
+	_, err := socket.Pump(t.Context(), a, bytes.NewReader(make([]byte, 600)), socket.PumpOptions{
+		Idle: 200 * time.Millisecond, Write: 200 * time.Millisecond,
+		Sink: func(w io.Writer) io.Writer { return socket.Rate(t.Context(), w, 1000) },
+	})
+	a.Close()
+	if n := len(got(t)); n != 600 || err != nil {
+		t.Errorf("Pump = %v, and the peer got %d bytes; want nil, 600", err, n)
+	}
+}
+
 // A peer that is slow but moves is not idle.
 func TestPumpIdleTimeoutIsRearmed(t *testing.T) {
 	a, b := streamPair(t, "tcp")

@@ -151,10 +151,7 @@ func (r *Resolver) lookupName(ctx context.Context, name, network string, ignoreC
 	return cached(r, key, ignoreCache, func() ([]netip.Addr, error) {
 		return firstAnswer(ctx, r, func(s NameService) ([]netip.Addr, error) {
 			addrs, err := s.LookupNetIP(ctx, network, name)
-			for i, a := range addrs {
-				addrs[i] = a.Unmap() // net.Resolver gives IPv4 in 16 bytes for "ip"
-			}
-			return addrs, err
+			return unmapped(addrs), err // net.Resolver gives IPv4 in 16 bytes for "ip"
 		})
 	})
 }
