@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -209,8 +210,8 @@ func (o *connectOptions) targets(args []string) ([]address, error) {
 	if len(args) == 0 {
 		return nil, usagef("needs an address to connect to")
 	}
-	if len(args) == 2 && !strings.Contains(args[0], ":") {
-		args = []string{args[0] + ":" + args[1]}
+	if len(args) == 2 && isHostAlone(args[0]) && !strings.ContainsAny(args[1], ":/") {
+		args = []string{net.JoinHostPort(args[0], args[1])}
 	} else if len(args) == 2 && !strings.HasPrefix(args[0], "unix:") && isPort(args[1]) {
 		a, err := parseHostPort(args[0], args[1], useConnect)
 		return []address{a}, err
@@ -241,6 +242,11 @@ func (o *connectOptions) targets(args []string) ([]address, error) {
 func notPorts(s string) bool {
 	first, last, isRange := strings.Cut(s, "-")
 	return !isPort(first) || isRange && !isPort(last)
+}
+
+// isHostAlone reports whether s is a host without a port: the next word is one.
+func isHostAlone(s string) bool {
+	return !strings.Contains(s, ":") || validHost(s) == nil
 }
 
 // checkStream refuses schemes that say another protocol.
@@ -307,7 +313,7 @@ func (t *connector) open(ctx context.Context, a address) (*socket.Conn, timings,
 		if err = t.prepare(ctx, c, a); err != nil {
 			_ = c.Abort() // the first error says more
 		}
-	} else if f := (*failure)(nil); len(t.proxies) > 0 && errors.As(err, &f) {
+	} else if f := (*failure)(nil); len(t.proxies) > 0 && errors.As(err, &f) && f.op == "connect" {
 		f.op, f.target = "proxy", "proxy "+first.String()
 	}
 	times.total = time.Since(start)

@@ -170,6 +170,9 @@ func (d *dgramFlags) connect(ctx context.Context, a address, cfg socket.PacketCo
 	if err != nil {
 		return nil, err
 	}
+	if err := checkSource(d.source, a); err != nil {
+		return nil, err
+	}
 	s, err := socket.DialPacket(ctx, network, target, cfg)
 	if err != nil {
 		return nil, packetFailure("connect", a.String(), err)
@@ -179,12 +182,15 @@ func (d *dgramFlags) connect(ctx context.Context, a address, cfg socket.PacketCo
 
 // packetFailure is a failure of a datagram socket, with what can be done.
 func packetFailure(op, target string, err error) *failure {
-	f := &failure{err: socket.Describe(err).Err, op: op, target: target, status: statusOf(err), kind: string(socket.ErrorID(err))}
+	f := socketFailure(op, target, err)
 	if errors.Is(err, syscall.EPROTOTYPE) {
 		f.hint("it is a socket for connections: brio connect %s", target)
 	}
 	switch socket.ErrorID(err) {
 	case socket.AccessDenied:
+		if f.op == "bind" || strings.HasPrefix(target, "unix:") {
+			break
+		}
 		f.hint("a broadcast address needs --broadcast")
 	case socket.MessageTooLong:
 		f.hint("a datagram over IPv4 holds at most 65507 bytes; cut the input with: --framing lines, or --framing 1400")

@@ -164,17 +164,43 @@ func (d *dialFlags) dial(ctx context.Context, a address, cfg socket.Config) (*so
 	if a.isUnix() && (d.mptcp || d.md5.given()) {
 		return nil, usagef("--mptcp and --tcp-md5-key are for TCP, and %s is a UNIX socket", a)
 	}
+	if err := checkSource(d.source, a); err != nil {
+		return nil, err
+	}
 	network, target := a.dialTarget()
 	cfg.Options = bulkOptions(a, cfg.Options)
 	c, err := socket.Dial(ctx, network, target, cfg)
 	if err == nil {
 		return c, nil
 	}
-	f := &failure{err: socket.Describe(err).Err, op: "connect", target: a.String(), status: statusOf(err), kind: string(socket.ErrorID(err))}
+	f := socketFailure("connect", a.String(), err)
 	if cause := context.Cause(ctx); f.status == statusTimeout && cause != nil {
 		f.err = cause
 	}
 	return nil, d.explain(f, a)
+}
+
+// checkSource refuses an address to send from that is of another family.
+func checkSource(source string, a address) error {
+	if source != "" && strings.HasPrefix(source, "unix:") != a.isUnix() {
+		return usagef("--source %s is not of the family of %s", source, a)
+	}
+	return nil
+}
+
+// socketFailure is the failure of a socket that was to reach target, unless it
+// is of the address to reach it from.
+func socketFailure(op, target string, err error) *failure {
+	told := socket.Describe(err)
+	f := &failure{err: told.Err, op: op, target: target, status: statusOf(err), kind: string(socket.ErrorID(err))}
+	if told.Action != "bind" {
+		return f
+	}
+	f.op, f.target = "bind", told.Address
+	if told.Identifier == socket.AddressNotAvailable && !errors.Is(err, fs.ErrNotExist) {
+		f.hint("the addresses of this machine: brio ipaddr interfaces")
+	}
+	return f
 }
 
 // bulkOptions gives UNIX sockets a send buffer for much data unless o names one:

@@ -113,7 +113,7 @@ type conversation struct {
 	out    io.WriteCloser
 	toFile bool
 	dump   *socket.HexDump
-	record *os.File
+	record io.Writer // nil without --record
 	re     *regexp.Regexp
 	files  []io.Closer
 }
@@ -188,11 +188,11 @@ func (v *conversation) openFilters() (err error) {
 	if p.hexdump == "-" {
 		v.dump = socket.NewHexDump(v.e.err)
 	} else if p.hexdump != "" {
-		f, err := v.create(p.hexdump)
+		w, err := v.create(p.hexdump)
 		if err != nil {
 			return err
 		}
-		v.dump = socket.NewHexDump(f)
+		v.dump = socket.NewHexDump(w)
 	}
 	if p.record != "" {
 		v.record, err = v.create(p.record)
@@ -200,13 +200,28 @@ func (v *conversation) openFilters() (err error) {
 	return err
 }
 
-func (v *conversation) create(name string) (*os.File, error) {
+func (v *conversation) create(name string) (io.Writer, error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return nil, &outputError{name, plainCause(err)}
 	}
 	v.files = append(v.files, f)
-	return f, nil
+	return &sideOutput{f, name}, nil
+}
+
+// A sideOutput is a file beside stdout: its failure must not look like one of
+// stdout.
+type sideOutput struct {
+	io.Writer
+	name string
+}
+
+func (o *sideOutput) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil {
+		err = &outputError{o.name, plainCause(err)}
+	}
+	return n, err
 }
 
 // close closes what open opened.
@@ -449,10 +464,15 @@ func (v *conversation) count(cfg *socket.PipeConfig, prog *progress) {
 
 // explain says which end of the conversation failed.
 func (v *conversation) explain(err error, target string) error {
-	var pe *socket.PumpError
+	var (
+		pe   *socket.PumpError
+		side *outputError
+	)
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &side):
+		return side
 	case !errors.As(err, &pe):
 		return at(target, err)
 	case !pe.Local:

@@ -279,7 +279,7 @@ func dialUDPOnce(ctx context.Context, network string, to netip.AddrPort, cfg *Pa
 	}
 	c, err := d.DialContext(ctx, "udp", to.String())
 	if err != nil {
-		return nil, err
+		return nil, bindError(err, d.LocalAddr)
 	}
 	s, err := newUDP(c, network, cfg, cfg.Join)
 	if err != nil {
@@ -324,7 +324,7 @@ func dialUnixgram(ctx context.Context, path string, cfg *PacketConfig) (*Datagra
 	s, err := bindUnixgram(ctx, local, cfg)
 	if err != nil {
 		tidy()
-		return nil, err
+		return nil, bindError(err, &net.UnixAddr{Name: local, Net: "unixgram"})
 	}
 	s.tidy, s.remote = tidy, PacketAddr{Path: path}
 	if err := s.connectUnix(); err != nil {

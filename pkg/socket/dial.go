@@ -89,7 +89,8 @@ type Attempt struct {
 // (Linux). The addresses of a host are tried as RFC 8305 says. When ctx ends,
 // attempts under way are given up and their sockets closed at once. Errors are
 // of type [*Error]; below it is an [*AttemptsError] when several addresses
-// failed. A UNIX path where nothing is counts as [ConnectionRefused].
+// failed. A UNIX path where nothing is counts as [ConnectionRefused]. Where it is
+// the local address that cannot be had, the action of the error is "bind".
 func Dial(ctx context.Context, network, address string, cfg Config) (*Conn, error) {
 	c, err := dial(ctx, network, address, &cfg)
 	if err != nil {
@@ -115,7 +116,8 @@ func dialTCP(ctx context.Context, network, address string, cfg *Config) (*Conn, 
 	}
 	r := race{cfg: cfg, addrs: addrs, dial: func(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
 		d := cfg.dialer(a)
-		return d.DialContext(ctx, "tcp", a.String())
+		c, err := d.DialContext(ctx, "tcp", a.String())
+		return c, bindError(err, d.LocalAddr)
 	}}
 	c, err := r.run(ctx)
 	if err != nil {
@@ -214,6 +216,7 @@ func (cfg *Config) dialUnixOnce(ctx context.Context, path string) (net.Conn, err
 	}
 	_, present := os.Lstat(cfg.LocalPath)
 	c, err := d.DialContext(ctx, "unix", path)
+	err = bindError(err, d.LocalAddr)
 	if err != nil && errors.Is(present, fs.ErrNotExist) {
 		// The socket was bound before it could not be connected, and the net
 		// package leaves its file behind.
@@ -225,6 +228,23 @@ func (cfg *Config) dialUnixOnce(ctx context.Context, path string) (net.Conn, err
 		return nil, &Error{Identifier: ConnectionRefused, Code: errorCode(err), Action: "connect", Address: path, Err: err}
 	}
 	return c, err
+}
+
+// bindError tells a failure of the address to connect from, which is not one of
+// the peer: there is no connection that was refused.
+func bindError(err error, local net.Addr) error {
+	call, ok := errors.AsType[*os.SyscallError](err)
+	if !ok || call.Syscall != "bind" {
+		return err
+	}
+	e := &Error{Identifier: ErrorID(err), Code: errorCode(err), Action: "bind", Err: err}
+	if e.Identifier == NoSuchFile { // the directory
+		e.Identifier = AddressNotAvailable
+	}
+	if local != nil {
+		e.Address = local.String()
+	}
+	return e
 }
 
 // An AttemptsError reports that several addresses were tried in vain.

@@ -229,6 +229,12 @@ func TestMakeSocketFile(t *testing.T) {
 	_, err = socket.Dial(t.Context(), "unix", filepath.Join(dir, "nobody"), socket.Config{LocalPath: from})
 	identified(t, err, socket.ConnectionRefused)
 	dial(t, l, socket.Config{LocalPath: from}) // the name is free again
+
+	_, err = socket.Dial(t.Context(), "unix", filepath.Join(dir, "s"), socket.Config{LocalPath: filepath.Join(dir, "no", "dir")})
+	identified(t, err, socket.AddressNotAvailable)
+	if e := socket.Describe(err); e.Action != "bind" || e.Address != filepath.Join(dir, "no", "dir") {
+		t.Errorf("%+v is not about the local address", e)
+	}
 }
 
 func TestDialNameNotFound(t *testing.T) {
