@@ -3,8 +3,11 @@ package dnsq
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +51,8 @@ func FuzzBulkRender(f *testing.F) {
 		if len(b) < headerSize {
 			return
 		}
-		b[3] &= 0xf0 // NOERROR
+		b = bytes.Clone(b) // which is the fuzzer's
+		b[3] &= 0xf0       // NOERROR
 		wellFormed := wireWellFormed(b)
 		r := BulkResult{Message: b}
 		short, records := r.AppendShort(nil), r.AppendRecords(nil) // must not panic whatever b is
@@ -163,7 +167,7 @@ func FuzzTransfer(f *testing.F) {
 		if err := x.pack(); err != nil {
 			t.Fatal(err)
 		}
-		if len(b) >= headerSize {
+		if b = bytes.Clone(b); len(b) >= headerSize { // the argument is the fuzzer's
 			binary.BigEndian.PutUint16(b, x.query.msg.Id)
 		}
 		err := x.message(b)
@@ -195,6 +199,35 @@ func FuzzParseAnchors(f *testing.F) {
 		}
 		if d, err := ParseHints(strings.NewReader(s)); err == nil && (len(d.Servers) == 0 || len(d.Servers) > maxNameServers) {
 			t.Errorf("%d servers", len(d.Servers))
+		}
+	})
+}
+
+// What is read of the file of a cache, whatever is in it, is written so that it
+// reads the same.
+func FuzzCacheFile(f *testing.F) {
+	m := new(dns.Msg)
+	m.SetQuestion("www.example.", dns.TypeA)
+	m.Response = true
+	m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: "www.example.", Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: net.IPv4(192, 0, 2, 1)}}
+	wire, err := m.Pack()
+	if err != nil {
+		f.Fatal(err)
+	}
+	const stored = 1_700_000_000
+	f.Add(fmt.Sprintf("%d\t%d\t127.0.0.1:53\trealm\t%s\n", stored+60, stored, base64.StdEncoding.EncodeToString(wire)))
+	oldest := time.Unix(0, 0) // so that nothing that was found expires
+	f.Fuzz(func(t *testing.T, lines string) {
+		var c, again Cache
+		if c.read(strings.NewReader(cacheFileHeader+"\n"+lines), oldest) != nil {
+			return
+		}
+		var file bytes.Buffer
+		if err := c.write(&file, oldest); err != nil {
+			t.Errorf("what was read cannot be written: %v", err)
+		}
+		if err := again.read(&file, oldest); err != nil || again.Len() > c.Len() {
+			t.Errorf("%d replies became %d, %v", c.Len(), again.Len(), err)
 		}
 	})
 }

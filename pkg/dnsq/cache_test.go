@@ -2,7 +2,6 @@ package dnsq_test
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/brio-net/brio/internal/dnstest"
 	"github.com/brio-net/brio/pkg/dnsq"
 )
 
@@ -230,27 +228,4 @@ func TestCacheFileDamaged(t *testing.T) {
 	if err := c.Load(path, 0); err != nil || c.Len() != 0 {
 		t.Errorf("damaged lines: %v, %d kept", err, c.Len())
 	}
-}
-
-func FuzzCacheFile(f *testing.F) {
-	wire := mustPack(dnstest.Answer(dnsq.NewQuery("www.example.", dns.TypeA, dnsq.Header{}), "192.0.2.1"))
-	now := time.Now().Unix()
-	f.Add(fmt.Sprintf("%d\t%d\t127.0.0.1:53\trealm\t%s\n", now+60, now, base64.StdEncoding.EncodeToString(wire)))
-	path := filepath.Join(f.TempDir(), "cache")
-	f.Fuzz(func(t *testing.T, lines string) {
-		if err := os.WriteFile(path, []byte("brio dns cache 1\n"+lines), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var c dnsq.Cache
-		if err := c.Load(path, 0); err != nil {
-			return
-		}
-		if err := c.Save(path, 0); err != nil {
-			t.Errorf("what was read cannot be written: %v", err)
-		}
-		var again dnsq.Cache
-		if err := again.Load(path, 0); err != nil || again.Len() > c.Len() {
-			t.Errorf("%d replies became %d, %v", c.Len(), again.Len(), err)
-		}
-	})
 }

@@ -3,6 +3,7 @@ package dnsq
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"math/big"
@@ -114,8 +115,12 @@ func FuzzVerifyEd448(f *testing.F) {
 		f.Add(public, message, sig)
 	}
 	f.Fuzz(func(t *testing.T, public, message, sig []byte) {
-		if verifyEd448(public, message, sig) && len(sig) != ed448SignatureSize {
-			t.Errorf("a signature of %d octets holds", len(sig))
+		// The arithmetic takes a hundred times as long as all that reads the
+		// input, and depends on it only through numbers: one in 256 will do.
+		sum := sha256.Sum256(slices.Concat(public, message, sig))
+		whole := len(sig) == ed448SignatureSize && len(public) == ed448PublicKeySize
+		if (!whole || sum[0] == 0) && verifyEd448(public, message, sig) && !whole {
+			t.Errorf("a signature of %d octets holds for a key of %d", len(sig), len(public))
 		}
 		if len(public) != ed448PublicKeySize {
 			return

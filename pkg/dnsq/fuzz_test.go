@@ -18,7 +18,7 @@ import (
 
 // A signed answer with a changed octet is secure only while it says the same.
 func FuzzTamperedAnswer(f *testing.F) {
-	z := newMemZone(f)
+	z := newMemZoneWith(f, dns.RSASHA256, 1024) // no signature is checked faster
 	z.add(f, newRR(f, "www.example. 300 IN A 192.0.2.1"), newRR(f, "www.example. 300 IN A 192.0.2.2"))
 	reply, err := z.fetch(f.Context(), "www.example.", dns.TypeA)
 	if err != nil {
@@ -38,7 +38,7 @@ func FuzzTamperedAnswer(f *testing.F) {
 		}
 		fetch := func(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
 			if name == "www.example." && qtype == dns.TypeA {
-				return changed.Copy(), nil
+				return changed, nil // asked for once
 			}
 			return z.fetch(ctx, name, qtype)
 		}
@@ -84,6 +84,9 @@ func FuzzPresentation(f *testing.F) {
 		if !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) }) {
 			t.Fatalf("%q would reach a terminal", line)
 		}
+		if len(line) >= 4000 {
+			return // longer than the library reads
+		}
 		again, err := dns.NewRR(line)
 		if err != nil || again == nil {
 			return // not all that can be packed can be written: empty bitmaps, unknown codes
@@ -92,7 +95,7 @@ func FuzzPresentation(f *testing.F) {
 		case dns.TypeCAA, dns.TypeSVCB, dns.TypeHTTPS:
 			return // the library prints tags and keys as they are, also those that RFC 8659 and 9460 forbid
 		}
-		if second := dnsq.NewRR(again).String(); second != line && len(line) < 4000 {
+		if second := dnsq.NewRR(again).String(); second != line {
 			twice, err := dns.NewRR(second)
 			if err != nil || dnsq.NewRR(twice).String() != second {
 				t.Errorf("%q reads as %q", line, second)
@@ -174,6 +177,7 @@ func FuzzParseExpectation(f *testing.F) {
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte("\x00\x03abc\x00\x00"), []byte("x"))
 	f.Add([]byte("\xff\xff"), []byte(""))
+	room := make([]byte, 65535)
 	f.Fuzz(func(t *testing.T, stream, message []byte) {
 		var w bytes.Buffer
 		if err := dnsq.WriteFrame(&w, message); err != nil {
@@ -183,9 +187,8 @@ func FuzzFrame(f *testing.F) {
 			t.Errorf("%q comes back as %q, %v", message, got, err)
 		}
 		r, read := bytes.NewReader(stream), 0
-		buf := make([]byte, 4)
 		for {
-			b, err := dnsq.ReadFrame(r, buf)
+			b, err := dnsq.ReadFrame(r, room) // a length alone would cost 64 KB
 			if err != nil {
 				if whole := read == len(stream); whole != (err == io.EOF) {
 					t.Errorf("%x ends with %v after %d octets of frames", stream, err, read)
