@@ -1,10 +1,8 @@
 package cmd
 
 import (
-	"math"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -68,14 +66,14 @@ type dnsWords struct {
 func (o *dnsOptions) sortArgs(args []string) (dnsWords, error) {
 	w := dnsWords{class: dns.ClassINET}
 	for _, t := range o.types {
-		qtype, ok := parseType(t)
+		qtype, ok := dnsq.ParseType(t)
 		if !ok {
 			return w, unknownType(t)
 		}
 		w.types = append(w.types, qtype)
 	}
 	if o.class != "" {
-		class, ok := parseClass(o.class)
+		class, ok := dnsq.ParseClass(o.class)
 		if !ok {
 			return w, unknownValue("class", o.class, []string{"IN", "CH", "HS", "ANY", "CLASSnnn"})
 		}
@@ -97,11 +95,11 @@ func (w *dnsWords) add(a string, search bool) error {
 	if strings.HasPrefix(a, "+") {
 		return usagef("%s is an option of dig", a).hint("%s", digHint(a))
 	}
-	if qtype, ok := parseType(a); ok {
-		w.types = append(w.types, qtype)
+	if types := typeList(a); types != nil {
+		w.types = append(w.types, types...)
 		return nil
 	}
-	if class, ok := parseClass(a); ok && len(w.names) > 0 {
+	if class, ok := dnsq.ParseClass(a); ok && len(w.names) > 0 {
 		w.class = class
 		return nil
 	}
@@ -115,6 +113,19 @@ func (w *dnsWords) add(a string, search bool) error {
 	}
 	w.names = append(w.names, a)
 	return nil
+}
+
+// typeList reads a word of record types, A or A,MX; nil when it is something else.
+func typeList(a string) []uint16 {
+	var types []uint16
+	for word := range strings.SplitSeq(a, ",") {
+		qtype, ok := dnsq.ParseType(word)
+		if !ok {
+			return nil
+		}
+		types = append(types, qtype)
+	}
+	return types
 }
 
 // addName adds the questions for one name: an address without type asks for PTR.
@@ -163,30 +174,6 @@ func (p *dnsPlan) addReverse(text string) error {
 		p.questions = append(p.questions, dnsQuestion{a.String(), dnsq.ReverseName(a), dns.TypePTR})
 	}
 	return nil
-}
-
-// parseType reads a record type: its name or TYPEnnn (RFC 3597).
-func parseType(s string) (uint16, bool) {
-	upper := strings.ToUpper(s)
-	if t, ok := dns.StringToType[upper]; ok && upper != "NONE" && upper != "RESERVED" {
-		return t, true
-	}
-	return numbered(upper, "TYPE")
-}
-
-// parseClass reads a class: its name or CLASSnnn.
-func parseClass(s string) (uint16, bool) {
-	upper := strings.ToUpper(s)
-	if c, ok := dns.StringToClass[upper]; ok {
-		return c, true
-	}
-	return numbered(upper, "CLASS")
-}
-
-func numbered(s, prefix string) (uint16, bool) {
-	digits, ok := strings.CutPrefix(s, prefix)
-	n, err := strconv.ParseUint(digits, 10, 16)
-	return uint16(n), ok && err == nil && n <= math.MaxUint16
 }
 
 // typeNames are the names of the record types, in alphabetical order.

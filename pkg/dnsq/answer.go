@@ -90,7 +90,7 @@ func (t TXT) MarshalJSON() ([]byte, error) {
 func newAnswer(rep *reply, o Options, tried []string) *Answer {
 	resp := NewResponse(rep.msg, rep.server, rep.timing)
 	q := rep.msg.Question[0]
-	a := &Answer{Name: q.Name, Type: TypeName(q.Qtype), Valid: rep.valid(), Others: []any{},
+	a := &Answer{Name: nameText(q.Name), Type: TypeName(q.Qtype), Valid: rep.valid(), Others: []any{},
 		Flags: resp.Flags, Aliases: []string{}, Cached: rep.cached, Tried: tried, Response: resp}
 	for _, err := range rep.failures {
 		if err != nil {

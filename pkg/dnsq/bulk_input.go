@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -213,7 +212,7 @@ func (l *bulkLines) parse(text string) (BulkQuestion, bool) {
 	}
 	l.name, l.types = name, l.types[:0]
 	for word != "" {
-		t, ok := bulkType(word)
+		t, ok := ParseType(word)
 		if !ok {
 			l.types = nil
 			q.Err = fmt.Errorf("%w: %q is not a record type", ErrUsage, word)
@@ -247,15 +246,4 @@ func bulkPointer(word string) (string, uint16) {
 		return word, 0
 	}
 	return ReverseName(a), dns.TypePTR
-}
-
-// bulkType reads a record type: its name or TYPEnnn (RFC 3597 section 5).
-func bulkType(s string) (uint16, bool) {
-	s = strings.ToUpper(s)
-	if t, ok := dns.StringToType[s]; ok {
-		return t, true
-	}
-	digits, ok := strings.CutPrefix(s, "TYPE")
-	n, err := strconv.ParseUint(digits, 10, 16)
-	return uint16(n), ok && err == nil
 }

@@ -46,7 +46,7 @@ func (r *BulkResult) AppendRecords(b []byte) []byte {
 // appendName appends the name asked for, absolute, with the case of letters as it
 // was given: the reply may have another.
 func (r *BulkResult) appendName(b []byte) []byte {
-	if r.Name == "" || !isASCII(r.Name) || strings.IndexByte(r.Name, '\\') >= 0 {
+	if r.Name == "" || !isASCII(r.Name) || strings.ContainsAny(r.Name, nameSpecials) {
 		return appendNameText(b, r.Message, headerSize)
 	}
 	if b = append(b, r.Name...); r.Name[len(r.Name)-1] != '.' {
@@ -122,8 +122,10 @@ func appendNameText(b, msg []byte, off int) []byte {
 		n := int(msg[off])
 		for _, c := range msg[off+1 : off+1+n] {
 			switch c {
-			case '.', ' ', '\'', '@', ';', '(', ')', '"', '\\':
+			case '.', '\'', '@', ';', '(', ')', '"', '\\':
 				b = append(b, '\\', c)
+			case ' ':
+				b = append(b, escapedSpace...)
 			default:
 				b = appendPrintable(b, c)
 			}

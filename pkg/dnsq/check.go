@@ -93,15 +93,16 @@ func (q *question) checkQuestion(b []byte) error {
 		return nil
 	}
 	want := q.msg.Question[0]
+	wantName := canonicalEscapes(want.Name)
 	name, off, err := dns.UnpackDomainName(b, headerSize)
 	if err != nil || off+4 > len(b) {
 		return errors.New("malformed question")
 	}
 	qtype, class := binary.BigEndian.Uint16(b[off:]), binary.BigEndian.Uint16(b[off+2:])
 	switch {
-	case qtype != want.Qtype || class != want.Qclass || !strings.EqualFold(name, canonicalEscapes(want.Name)):
+	case qtype != want.Qtype || class != want.Qclass || !strings.EqualFold(name, wantName):
 		return fmt.Errorf("the question is %s %s %s", name, ClassName(class), TypeName(qtype))
-	case q.exactCase && name != want.Name:
+	case q.exactCase && name != wantName:
 		return errCase
 	}
 	return nil
@@ -129,7 +130,7 @@ func unreadable(rcode int) bool {
 
 // canonicalEscapes writes name as the parser of messages would: \065 as A.
 func canonicalEscapes(name string) string {
-	if strings.IndexByte(name, '\\') < 0 {
+	if !strings.ContainsAny(name, nameSpecials) {
 		return name
 	}
 	buf := make([]byte, 256)

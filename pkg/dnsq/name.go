@@ -24,11 +24,16 @@ const (
 	maxName  = 255
 )
 
+// nameSpecials are the characters that the DNS library escapes in names, but for
+// the dot and the space, and the escape itself.
+const nameSpecials = `\"';()@`
+
 // AbsoluteName checks the domain name s, in presentation form, and adds the
 // final dot when it is missing. Labels may hold any character but must be
 // escaped where the form asks for it (\. and \DDD); control characters, spaces
-// and octets above 126 must be escaped always. The empty name is refused, "."
-// is the root. Errors are of type *[NameError].
+// and octets above 126 must be escaped always. The result has escapes as the
+// names in messages have them: \097 is a. The empty name is refused, "." is the
+// root. Errors are of type *[NameError].
 func AbsoluteName(s string) (string, error) {
 	if s == "" {
 		return "", &NameError{s, "empty"}
@@ -52,7 +57,7 @@ func AbsoluteName(s string) (string, error) {
 			}
 			i += n - 1
 		case c <= ' ' || c >= 0x7f:
-			return "", &NameError{s, fmt.Sprintf("character %q must be written as an escape", c)}
+			return "", &NameError{s, fmt.Sprintf("character %q must be written as \\%03d", c, c)}
 		}
 		if label++; label > maxLabel {
 			return "", &NameError{s, fmt.Sprintf("label longer than %d octets", maxLabel)}
@@ -65,7 +70,7 @@ func AbsoluteName(s string) (string, error) {
 	if total > maxName {
 		return "", &NameError{s, fmt.Sprintf("longer than %d octets", maxName)}
 	}
-	return s, nil
+	return canonicalEscapes(s), nil
 }
 
 // escapeLen is the length of the escape that s begins with.
@@ -74,7 +79,7 @@ func escapeLen(s string) (int, bool) {
 		return 0, false
 	}
 	if s[1] < '0' || s[1] > '9' {
-		return 2, s[1] > ' ' && s[1] < 0x7f
+		return 2, s[1] >= ' ' && s[1] < 0x7f
 	}
 	_, ok := decimalOctet(s[1:])
 	return 4, ok

@@ -171,7 +171,7 @@ func TestAbsoluteName(t *testing.T) {
 		in, want string // "" when in must be refused
 	}{
 		{".", "."}, {"a", "a."}, {"a.", "a."}, {"_x._tcp.a.b", "_x._tcp.a.b."}, {"*.a", "*.a."}, {"a--b.c", "a--b.c."},
-		{`a\.b.c`, `a\.b.c.`}, {`a\032b`, `a\032b.`}, {`a\255`, `a\255.`}, {label63, label63 + "."},
+		{`a\.b.c`, `a\.b.c.`}, {`a\032b`, `a\ b.`}, {`a\ b`, `a\ b.`}, {`\097"b`, `a\"b.`}, {`a;\@`, `a\;\@.`}, {`a\255`, `a\255.`}, {label63, label63 + "."},
 		{strings.Repeat("a.", 127), strings.Repeat("a.", 127)},
 		{"", ""}, {"..", ""}, {".a", ""}, {"a..b", ""}, {label64, ""}, {strings.Repeat("a.", 128), ""}, {`a\256`, ""}, {`a\25`, ""}, {`a\`, ""},
 		{"a b", ""}, {"a\tb", ""}, {"bücher", ""}, {"a\x00b", ""}, {strings.Repeat(label63+".", 4), ""},
@@ -183,10 +183,54 @@ func TestAbsoluteName(t *testing.T) {
 	}
 }
 
+// A name is the same however it is escaped: on the way out, in the reply and in
+// the cache. Printed, a space in it does not end a word.
+func TestNamesWithEscapes(t *testing.T) {
+	z := newZone(t, `\"x\".example. 60 IN A 192.0.2.1`, `sp\032ace.example. 60 IN A 192.0.2.2`, `to.example. 60 IN CNAME sp\032ace.example.`)
+	z.records[1].Header().Name = `sp\ ace.example.` // as questions have it
+	z.records[2].(*dns.CNAME).Target = `sp\ ace.example.`
+	r := z.resolver(t, dnsq.Config{})
+	for _, tt := range []struct{ name, want, answer string }{
+		{`"x".example`, `\"x\".example.`, "192.0.2.1"},
+		{`\034\120\".example`, `\"x\".example.`, "192.0.2.1"},
+		{`sp\ ace.example`, `sp\032ace.example.`, "192.0.2.2"},
+		{`\115p\032ace.example`, `sp\032ace.example.`, "192.0.2.2"},
+		{`to.example`, `to.example.`, "192.0.2.2"},
+	} {
+		for range 2 { // the second answer comes from the cache
+			a := query(t, r, tt.name, quick)
+			if a.Name != tt.want || fmt.Sprint(a.Primary) != tt.answer {
+				t.Errorf("%s: %s of %s; want %s of %s", tt.name, a.Primary, a.Name, tt.answer, tt.want)
+			}
+		}
+	}
+	if a := query(t, r, "to.example", quick); a.Chain()[0].Data != `sp\032ace.example.` || a.Chain()[1].Name != `sp\032ace.example.` {
+		t.Errorf("%v", a.Chain())
+	}
+}
+
+func TestParseType(t *testing.T) {
+	for s, want := range map[string]uint16{"mx": 15, "TYPE65280": 65280, "nsap": 22, "DSYNC": 66, "type0": 0, "any": 255} {
+		if got, ok := dnsq.ParseType(s); !ok || got != want {
+			t.Errorf("ParseType(%q) = %d, %v; want %d", s, got, ok, want)
+		}
+	}
+	for _, s := range []string{"", "none", "RESERVED", "TYPE", "TYPE65536", "TYPE-1", "MXX"} {
+		if got, ok := dnsq.ParseType(s); ok {
+			t.Errorf("ParseType(%q) = %d", s, got)
+		}
+	}
+	for s, want := range map[string]uint16{"ch": 3, "Chaos": 3, "HESIOD": 4, "CLASS7": 7} {
+		if got, ok := dnsq.ParseClass(s); !ok || got != want {
+			t.Errorf("ParseClass(%q) = %d, %v; want %d", s, got, ok, want)
+		}
+	}
+}
+
 // FuzzNameIn: a name that is accepted can be sent, and means the same to the
 // parser of messages.
 func FuzzNameIn(f *testing.F) {
-	for _, s := range []string{"a.b", `a\.b.`, `\000\255.x`, "bücher.example", "。", "xn--a.x", strings.Repeat("a.", 127)} {
+	for _, s := range []string{"a.b", `a\.b.`, `\000\255.x`, `"\032.x`, "bücher.example", "。", "xn--a.x", strings.Repeat("a.", 127)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -89,7 +89,7 @@ func NewResponse(m *dns.Msg, srv Server, t Timing) *Response {
 	}
 	r.Flags = FlagKeywords(r.FlagsValue&^0xf | uint16(m.Rcode&0xf))
 	for _, q := range m.Question {
-		r.Question = append(r.Question, Question{q.Name, TypeName(q.Qtype), ClassName(q.Qclass)})
+		r.Question = append(r.Question, Question{nameText(q.Name), TypeName(q.Qtype), ClassName(q.Qclass)})
 	}
 	if opt := m.IsEdns0(); opt != nil {
 		r.EDNS = newEDNS(opt)
@@ -287,12 +287,6 @@ func opcodeName(op int) string {
 	}
 	return fmt.Sprintf("OPCODE%d", op)
 }
-
-// TypeName is the name of a record type, TYPEnnn (RFC 3597) when it has none.
-func TypeName(t uint16) string { return dns.Type(t).String() }
-
-// ClassName is the name of a class, CLASSnnn (RFC 3597) when it has none.
-func ClassName(c uint16) string { return dns.Class(c).String() }
 
 // hasAnswer reports whether the answer section of m has a record of the type
 // asked for on the chain of aliases from the name asked for.

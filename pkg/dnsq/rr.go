@@ -24,7 +24,7 @@ type RR struct {
 func NewRR(rr dns.RR) RR {
 	h := rr.Header()
 	return RR{
-		Name: h.Name, Type: TypeName(h.Rrtype), TypeCode: h.Rrtype, Class: ClassName(h.Class),
+		Name: nameText(h.Name), Type: TypeName(h.Rrtype), TypeCode: h.Rrtype, Class: ClassName(h.Class),
 		TTL: h.Ttl, Data: dataText(rr), Rdata: rdataOf(rr), rr: rr,
 	}
 }
@@ -59,5 +59,30 @@ func dataText(rr dns.RR) string {
 		}
 		s = s[i+1:]
 	}
-	return escapeText(s)
+	return escapeText(nameText(strings.TrimSuffix(s, " "))) // which unknown types without data have
+}
+
+// escapedSpace is how a space in a name is written: the form of the DNS library, a
+// backslash and the space, falls apart where text is split into words.
+const escapedSpace = `\032`
+
+// nameText is a name of the DNS library, or text with names, for output.
+func nameText(s string) string {
+	if !strings.Contains(s, `\ `) {
+		return s
+	}
+	b := make([]byte, 0, len(s)+len(escapedSpace))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '\\' || i+1 == len(s):
+			b = append(b, s[i])
+		case s[i+1] == ' ':
+			b = append(b, escapedSpace...)
+			i++
+		default:
+			b = append(b, s[i], s[i+1])
+			i++
+		}
+	}
+	return string(b)
 }
