@@ -46,7 +46,8 @@ func matchHost(pattern, host string, lax bool) bool {
 	if star < 0 {
 		return equalFold(pattern, host)
 	}
-	return matchWildcard(pattern[:star], pattern[star+1:], host)
+	label, _, _ := strings.Cut(host, ".")
+	return (lax || label == "*" || plainLabel(label)) && matchWildcard(pattern[:star], pattern[star+1:], host)
 }
 
 func looksLikeIP(host string) bool {
