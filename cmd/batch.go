@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -79,7 +80,9 @@ func (e *env) readLines(lines chan<- line, done <-chan struct{}) {
 			return
 		}
 	}
-	if err := s.Err(); err != nil {
+	if err := s.Err(); errors.Is(err, bufio.ErrTooLong) {
+		send(line{err: usagef("a line of stdin is longer than %d octets", bufio.MaxScanTokenSize)})
+	} else if err != nil {
 		send(line{err: &failure{err: fmt.Errorf("read stdin: %w", plainCause(err)), status: statusLocalIO}})
 	}
 }

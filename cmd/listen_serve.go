@@ -310,11 +310,12 @@ func breaksOff(err error) bool {
 
 // reloadAtHangup reads the access lists again whenever SIGHUP comes, if there
 // are files to read. A list that cannot be read leaves the old one in force.
-func (s *server) reloadAtHangup() (stop func()) {
+// The function returned ends that.
+func (s *server) reloadAtHangup() func() {
 	if !s.o.access.hasFiles() {
 		return func() {}
 	}
-	ch, stop := s.e.reloads(syscall.SIGHUP)
+	ch, ignore := s.e.reloads(syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
 		for {
@@ -327,7 +328,7 @@ func (s *server) reloadAtHangup() (stop func()) {
 		}
 	}()
 	return func() {
-		stop()
+		ignore()
 		close(done)
 	}
 }
