@@ -1,8 +1,10 @@
 package tlsx_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"net"
 	"strings"
@@ -124,15 +126,42 @@ func TestAllow(t *testing.T) {
 	wantCode(t, "another IP address", err, tlsx.CodeIPAddressMismatch)
 }
 
+// sessionText is a session of a connection, as a file has it.
+func sessionText(m tlsx.Method) []byte {
+	id := must(tlsx.SelfSigned([]string{"a.example"}, time.Hour))
+	client := must(tlsx.NewClientContext(tlsx.Config{Verify: tlsx.VerifyNone, Methods: tlsx.MethodSet{m}}))
+	server := must(tlsx.NewServerContext(tlsx.Config{Identities: []tls.Certificate{id}}))
+	here, there := net.Pipe()
+	c, s := must(client.Client(here, tlsx.Override{})), must(server.Server(there, tlsx.Override{}))
+	defer c.Abort()
+	defer s.Abort()
+	go s.Write([]byte("x"))
+	return must(c.AwaitSession(context.Background()).MarshalText())
+}
+
+// A session that was read is written and read again as it is. The body of the
+// PEM block is what is fuzzed, for encoding/pem is not ours.
 func FuzzParseSession(f *testing.F) {
-	f.Add([]byte("-----BEGIN BRIO TLS SESSION-----\nAAAAAAAA\n-----END BRIO TLS SESSION-----\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		s, err := tlsx.ParseSession(text)
+	for _, m := range []tlsx.Method{tlsx.MethodTLS12, tlsx.MethodTLS13} {
+		b, _ := pem.Decode(sessionText(m))
+		f.Add(b.Bytes)
+	}
+	f.Add([]byte{0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := tlsx.ParseSession(pem.EncodeToMemory(&pem.Block{Type: "BRIO TLS SESSION", Bytes: body}))
 		if err != nil {
 			return
 		}
-		if _, err := s.MarshalText(); err != nil {
-			t.Errorf("a session that was read can not be written: %v", err)
+		text, err := s.MarshalText()
+		if err != nil {
+			t.Fatalf("a session that was read can not be written: %v", err)
+		}
+		again, err := tlsx.ParseSession(text)
+		if err != nil {
+			t.Fatalf("a session that was written can not be read: %v", err)
+		}
+		if twice, err := again.MarshalText(); err != nil || !bytes.Equal(text, twice) {
+			t.Errorf("%s becomes %s, %v", text, twice, err)
 		}
 	})
 }

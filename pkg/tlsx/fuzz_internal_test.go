@@ -71,13 +71,43 @@ func FuzzServerHello(f *testing.F) {
 	})
 }
 
+// The prober takes any answer, and what it takes for a result has a version and
+// a chain within bounds. The keys of its ClientHello are made once: they are not
+// what is fuzzed.
+func FuzzProbeRaw(f *testing.F) {
+	f.Add([]byte("\x15\x03\x01\x00\x02\x02\x28"))
+	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+	hello := append([]byte("\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03"), make([]byte, 32)...)
+	hello = append(hello, 0, 0xc0, 0x2f, 0)
+	f.Add(slices.Clone(hello))
+	f.Add(append(hello, "\x16\x03\x03\x00\x0f\x0b\x00\x00\x0b\x00\x00\x08\x00\x00\x05\x30\x03\x02\x01\x01\x16\x03\x03\x00\x04\x0e\x00\x00\x00"...))
+	made, err := newProber(nil, RawConfig{ServerName: "a.example"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		conn := &scriptedConn{Reader: bytes.NewReader(data)}
+		p := &prober{conn: conn, in: rawReader{conn: conn}, hello: made.hello}
+		err := p.run()
+		size := 0
+		for _, der := range p.result.Chain {
+			size += len(der)
+		}
+		if err == nil && p.result.Version == "" || size > len(data) || len(p.result.Chain) > maxChain {
+			t.Errorf("%x: %+v, %v", data, p.result, err)
+		}
+	})
+}
+
 // What the prober sends is a ClientHello to crypto/tls, and says what was asked
 // for. What cannot be said is refused.
 func FuzzClientHello(f *testing.F) {
 	f.Add("a.example", "h2,http/1.1", []byte{0xc0, 0x2f, 0x13, 0x01}, []byte{0, 29}, uint8(0xf))
 	f.Add("", strings.Repeat("x", 256), []byte{}, []byte{}, uint8(8))
-	f.Add(strings.Repeat("x.", 40000), "", []byte{}, []byte{}, uint8(2))
 	f.Fuzz(func(t *testing.T, name, alpn string, suites, groups []byte, versions uint8) {
+		if len(name)+len(alpn) > 4096 {
+			return // TestClientHelloTooLong has those that do not fit
+		}
 		cfg := RawConfig{ServerName: name, Suites: pairs(suites), Groups: pairs(groups), NoKeyShare: true}
 		if alpn != "" {
 			cfg.ALPN = strings.Split(alpn, ",")
@@ -108,6 +138,20 @@ func FuzzClientHello(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestClientHelloTooLong(t *testing.T) {
+	for _, cfg := range []RawConfig{
+		{ServerName: strings.Repeat("x.", 40000)},
+		{ALPN: []string{strings.Repeat("x", 256)}},
+		{ALPN: slices.Repeat([]string{"abcdefg"}, 10000)},
+		{Suites: make([]uint16, 40000)},
+	} {
+		conn := &scriptedConn{Reader: strings.NewReader("")}
+		if r, err := ProbeRaw(t.Context(), conn, cfg); err == nil || conn.sent.Len() > 0 || errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("ProbeRaw = %+v, %v, after %d octets; want a refusal", r, err, conn.sent.Len())
+		}
+	}
 }
 
 // clientHello is what a server of crypto/tls sees; nil when it refuses.

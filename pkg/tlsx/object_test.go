@@ -2,7 +2,7 @@ package tlsx_test
 
 import (
 	"bytes"
-	"encoding/pem"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -190,34 +190,38 @@ func TestReadKeyStore(t *testing.T) {
 func FuzzReadObjects(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"))
 	f.Add([]byte("\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x02\x00\x01a"))
+	for _, s := range []string{seedExtensions, seedPKCS12Plain} {
+		f.Add(seed(s))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if slow(data) {
+			return
+		}
 		objects, err := tlsx.ReadObjects(data, func() ([]byte, error) { return []byte("x"), nil })
 		if err == nil && len(objects) == 0 {
 			t.Error("no objects and no error")
 		}
 		for _, o := range objects {
 			o.PEM()
-			if c := o.Certificate; c != nil {
-				c.Info()
+			if _, err := json.Marshal(o.Info()); err != nil {
+				t.Errorf("%x: %v", data, err)
 			}
 		}
 	})
 }
 
 func FuzzParseCertificate(f *testing.F) {
-	if data, err := os.ReadFile("/etc/ssl/certs/ca-certificates.crt"); err == nil {
-		for range 3 {
-			var b *pem.Block
-			b, data = pem.Decode(data)
-			f.Add(b.Bytes)
-		}
+	for _, s := range []string{seedExtensions, seedP256, seedEd25519} {
+		f.Add(seed(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := tlsx.ParseCertificate(data)
 		if err != nil {
 			return
 		}
-		c.Info()
+		if _, err := json.Marshal(c.Info()); err != nil {
+			t.Errorf("%x: %v", data, err)
+		}
 		c.Lint(c.NotBefore.Time)
 		c.MatchesHostname("a.example", true)
 		root := &tlsx.Store{}

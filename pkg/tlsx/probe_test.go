@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
-	"io"
 	"net"
 	"slices"
 	"testing"
@@ -118,31 +117,6 @@ func TestProbeRawCancelled(t *testing.T) {
 	}
 }
 
-// FuzzProbeRaw feeds the prober any bytes: it ends, without panic.
-func FuzzProbeRaw(f *testing.F) {
-	f.Add([]byte("\x15\x03\x01\x00\x02\x02\x28"))
-	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-	hello := append([]byte("\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03"), make([]byte, 32)...)
-	f.Add(append(hello, 0, 0xc0, 0x2f, 0))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		client, server := net.Pipe()
-		defer client.Close()
-		go func() {
-			b := make([]byte, 4096)
-			for {
-				if _, err := server.Read(b); err != nil {
-					return
-				}
-			}
-		}()
-		go func() { server.Write(data); server.Close() }()
-		r, err := tlsx.ProbeRaw(t.Context(), client, tlsx.RawConfig{})
-		if err == nil && r.Version == "" {
-			t.Error("a result without a version")
-		}
-	})
-}
-
 // FuzzProbeRenegotiation feeds any bytes to the client that finishes handshakes.
 func FuzzProbeRenegotiation(f *testing.F) {
 	hello := append([]byte("\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03"), make([]byte, 32)...)
@@ -150,11 +124,7 @@ func FuzzProbeRenegotiation(f *testing.F) {
 	f.Add(append(append(hello, 0, 0xc0, 0x2f, 0), done...))
 	f.Add(append(append(hello, 0, 0x00, 0x9e, 0), "\x16\x03\x03\x00\x0d\x0c\x00\x00\x09\x00\x01\x17\x00\x01\x02\x00\x01\x05"+done...))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		client, server := net.Pipe()
-		defer client.Close()
-		go io.Copy(io.Discard, server)
-		go func() { server.Write(data); server.Close() }()
-		r, err := tlsx.ProbeRenegotiation(t.Context(), client, tlsx.RawConfig{Versions: []uint16{tls.VersionTLS12}})
+		r, err := tlsx.ProbeRenegotiation(context.Background(), says(data), tlsx.RawConfig{Versions: []uint16{tls.VersionTLS12}})
 		if (err != nil) != (r == tlsx.RenegotiationNotTried) {
 			t.Errorf("ProbeRenegotiation = %s, %v", r, err)
 		}

@@ -278,14 +278,7 @@ func FuzzStartTLS(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
 		protocols := tlsx.StartTLSProtocols()
-		client, server := net.Pipe()
-		defer client.Close()
-		go io.Copy(io.Discard, server)
-		go func() { server.Write(data); server.Close() }()
-		conn, err := tlsx.StartTLS(t.Context(), client, protocols[int(which)%len(protocols)], "")
-		if errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("StartTLS did not end: %v", err)
-		}
+		conn, err := tlsx.StartTLS(context.Background(), says(data), protocols[int(which)%len(protocols)], "")
 		if err != nil {
 			return
 		}
@@ -313,14 +306,7 @@ func FuzzServeStartTLS(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
 		protocols := tlsx.StartTLSServerProtocols()
 		protocol := protocols[int(which)%len(protocols)]
-		server, client := net.Pipe()
-		defer server.Close()
-		go io.Copy(io.Discard, client)
-		go func() { client.Write(data); client.Close() }()
-		_, err := tlsx.ServeStartTLS(t.Context(), server, protocol, "a.example")
-		if errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s does not end: %v", protocol, err)
-		}
+		_, err := tlsx.ServeStartTLS(context.Background(), says(data), protocol, "a.example")
 		binary := slices.Contains([]string{"ldap", "postgres", "mysql", "rdp", "telnet"}, protocol)
 		if text := strings.ToUpper(string(data)); err == nil && !binary && !strings.Contains(text, "TLS") && !strings.Contains(text, "AUTH SSL") {
 			t.Errorf("%s agrees to TLS after %q", protocol, data)
