@@ -199,6 +199,9 @@ func listenUnixgram(ctx context.Context, path string, cfg *PacketConfig) (*Datag
 		return nil, err
 	}
 	if !isAbstract(path) {
+		if cfg.ReplaceStale {
+			defer lockUnixPath(ctx, path)()
+		}
 		if err := claimUnixPath(ctx, "unixgram", path, cfg.ReplaceStale); err != nil {
 			return nil, err
 		}

@@ -112,6 +112,9 @@ func listenUnix(ctx context.Context, path string, cfg ListenConfig) (*Listener, 
 		return nil, err
 	}
 	if !isAbstract(path) {
+		if cfg.ReplaceStale {
+			defer lockUnixPath(ctx, path)()
+		}
 		if err := claimUnixPath(ctx, "unix", path, cfg.ReplaceStale); err != nil {
 			return nil, err
 		}

@@ -17,6 +17,9 @@ func setBacklog(uintptr, int) error { return fmt.Errorf("backlog: %w", ErrNotSup
 // limitMode has nothing to do where a socket has no mode before its file.
 func limitMode(uintptr, fs.FileMode) {}
 
+// tryLock has no locks of directories to take.
+func tryLock(uintptr) error { return ErrNotSupported }
+
 // acceptNow accepts a connection that waits already, or returns nil. A deadline
 // in the past would not do: with one, the net package never asks the system.
 func acceptNow(l bareListener) (net.Conn, error) {

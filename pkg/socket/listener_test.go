@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -148,6 +149,35 @@ func TestListenerKeepsPathOfOthers(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "precious" {
 		t.Errorf("the file that took the place of the socket: %q, %v", b, err)
+	}
+}
+
+// Of many who replace the same stale socket one succeeds, and his stays.
+func TestListenReplacesStaleSocketOnce(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no locks of directories")
+	}
+	for range 50 {
+		path := filepath.Join(t.TempDir(), "s")
+		l := listen(t, "unix", path, socket.ListenConfig{})
+		l.KeepPath()
+		l.Close()
+		var wg sync.WaitGroup
+		made := make(chan *socket.Listener, 8)
+		for range cap(made) {
+			wg.Go(func() {
+				if l, err := socket.Listen(t.Context(), "unix", path, socket.ListenConfig{ReplaceStale: true}); err == nil {
+					made <- l
+				}
+			})
+		}
+		wg.Wait()
+		if len(made) != 1 {
+			t.Fatalf("%d listeners have taken the path", len(made))
+		}
+		l = <-made
+		dial(t, l, socket.Config{})
+		l.Close()
 	}
 }
 

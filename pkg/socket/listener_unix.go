@@ -25,6 +25,9 @@ func setBacklog(fd uintptr, n int) error {
 // before it has a file, that second step has to do.
 func limitMode(fd uintptr, mode fs.FileMode) { _ = unix.Fchmod(int(fd), uint32(mode.Perm())) }
 
+// tryLock locks an open file for this process, or reports EWOULDBLOCK.
+func tryLock(fd uintptr) error { return unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) }
+
 // acceptNow accepts a connection that waits already, or returns nil. A deadline
 // in the past would not do: with one, the net package never asks the kernel.
 func acceptNow(l bareListener) (net.Conn, error) {

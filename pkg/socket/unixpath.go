@@ -2,10 +2,12 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -86,13 +88,34 @@ func isStale(ctx context.Context, network, path string) (bool, error) {
 	return ErrorID(err) == ConnectionRefused, nil
 }
 
-// removeSame removes path while it is still the file that found tells of.
+// removeSame removes path while it is still the file that found tells of. File
+// systems give the number of a file that is gone to the next one: the time tells
+// them apart.
 func removeSame(path string, found fs.FileInfo) error {
 	now, err := os.Lstat(path)
-	if err != nil || !os.SameFile(now, found) {
+	if err != nil || !os.SameFile(now, found) || !now.ModTime().Equal(found.ModTime()) {
 		return nil // somebody else was there in the meantime
 	}
 	return os.Remove(path)
+}
+
+// lockUnixPath keeps other processes that replace stale sockets away from the
+// directory of path until the caller has bound his: between finding a socket
+// stale and removing it, the new one of another process could take its place. It
+// waits for a moment only, and does without where locks are not to be had.
+func lockUnixPath(ctx context.Context, path string) (unlock func()) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return func() {}
+	}
+	for range 200 {
+		err := tryLock(dir.Fd())
+		if ctx.Err() != nil || !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return func() { dir.Close() } // which gives the lock back
 }
 
 // ownUnixPath remembers the file at name, which the caller has just made, and
@@ -106,7 +129,7 @@ func ownUnixPath(name string, mode fs.FileMode) (*unixPath, error) {
 		return nil, err
 	}
 	p := &unixPath{name: name, made: made}
-	if mode == 0 {
+	if mode == 0 || made.Mode().Perm() == mode.Perm() {
 		return p, nil
 	}
 	if err := os.Chmod(name, mode.Perm()); err != nil {
