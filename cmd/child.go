@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -98,8 +99,8 @@ func splitWords(s string) ([]string, error) {
 	return words, nil
 }
 
-// connEnviron are the variables that tell a child about its connection.
-func connEnviron(proto string, local, remote net.Addr) []string {
+// connVariables tell a child about its connection.
+func connVariables(proto string, local, remote net.Addr) []string {
 	vars := []string{"BRIO_PROTO=" + proto}
 	for name, a := range map[string]net.Addr{"LOCAL": local, "REMOTE": remote} {
 		host, port := splitNetAddr(a)
@@ -123,6 +124,24 @@ func splitNetAddr(a net.Addr) (host, port string) {
 	return host, port
 }
 
+// connEnviron is the environment of a child that has a connection: brio's own
+// with vars, but without what is not for one that perhaps talks to strangers.
+func connEnviron(vars []string) []string {
+	return append(slices.DeleteFunc(os.Environ(), isOwnVariable), vars...)
+}
+
+// isOwnVariable reports whether a variable is meant for brio alone: its secrets,
+// and what a service manager tells the program it has started.
+func isOwnVariable(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	switch name {
+	case "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES":
+		return true
+	}
+	secret := func(flag string) bool { return strings.HasSuffix(name, "_"+flag) }
+	return strings.HasPrefix(name, "BRIO_") && slices.ContainsFunc([]string{"PASSWORD", "PROXY", "TSIG", "TCP_MD5_KEY"}, secret)
+}
+
 // childGrace is how long a child has to end after SIGTERM, and its pipes to
 // drain after it ended.
 const childGrace = 2 * time.Second
@@ -136,18 +155,18 @@ func (c *childFlags) run(ctx context.Context, e *env, stdin io.Reader, stdout io
 	if err != nil {
 		return err
 	}
-	return e.runProgram(ctx, argv, stdin, stdout, vars, c.execStatus)
+	return e.runProgram(ctx, argv, stdin, stdout, connEnviron(vars), c.execStatus)
 }
 
-// runProgram runs argv; see childFlags.run. The child has the files of extra as
+// runProgram runs argv with environ; see childFlags.run. The child has the files of extra as
 // descriptors 3 and on.
-func (e *env) runProgram(ctx context.Context, argv []string, stdin io.Reader, stdout io.Writer, vars []string, handOn bool, extra ...*os.File) error {
+func (e *env) runProgram(ctx context.Context, argv []string, stdin io.Reader, stdout io.Writer, environ []string, handOn bool, extra ...*os.File) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, e.err
 	if e.stderr != nil {
 		cmd.Stderr = e.stderr
 	}
-	cmd.Env = append(os.Environ(), vars...)
+	cmd.Env = environ
 	cmd.ExtraFiles = extra
 	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = childGrace

@@ -62,3 +62,39 @@ func TestChildSeesEnvironAndEnds(t *testing.T) {
 		t.Errorf("a cancelled child ends with %v after %v", err, time.Since(began))
 	}
 }
+
+// No secret of any command is in the environment of a child that has a
+// connection; nor is what a service manager told brio.
+func TestChildSeesNoSecrets(t *testing.T) {
+	e, _, _ := testEnv()
+	secrets := 0
+	for section, flags := range flagsBySection(e.wholeTree()) {
+		for name, f := range flags {
+			variable := "BRIO_" + strings.ToUpper(strings.ReplaceAll(section+"-"+name, "-", "_")) + "=x"
+			if isSecret(f) {
+				secrets++
+			}
+			if isOwnVariable(variable) != isSecret(f) {
+				t.Errorf("%s is kept from children: %v", variable, !isSecret(f))
+			}
+		}
+	}
+	if secrets < 8 {
+		t.Errorf("only %d flags are secrets", secrets)
+	}
+	for _, name := range []string{"BRIO_PASSWORD", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"} {
+		t.Setenv(name, "x")
+	}
+	t.Setenv("BRIO_PASSWORD_FILE", "x")
+	environ := strings.Join(connEnviron([]string{"BRIO_PROTO=tcp"}), "\n") + "\n"
+	for _, gone := range []string{"BRIO_PASSWORD=", "NOTIFY_SOCKET=", "LISTEN_"} {
+		if strings.Contains(environ, gone) {
+			t.Errorf("a child gets %s", gone)
+		}
+	}
+	for _, there := range []string{"BRIO_PASSWORD_FILE=x\n", "BRIO_PROTO=tcp\n", "PATH="} {
+		if !strings.Contains(environ, there) {
+			t.Errorf("a child does not get %s", there)
+		}
+	}
+}

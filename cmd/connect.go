@@ -528,9 +528,9 @@ func closeConversation(v *conversation, err error) error {
 
 // runChild runs the command of --exec or --sh with the connection.
 func (t *connector) runChild(ctx context.Context, c *socket.Conn) error {
-	vars := connEnviron("tcp", c.LocalAddr(), c.RemoteAddr())
+	vars := connVariables("tcp", c.LocalAddr(), c.RemoteAddr())
 	if c.AddressFamily() == socket.File {
-		vars = connEnviron("unix", c.LocalAddr(), c.RemoteAddr())
+		vars = connVariables("unix", c.LocalAddr(), c.RemoteAddr())
 	}
 	vars = append(vars, t.o.names.variables(ctx, c)...)
 	f, err := connFile(c.NetConn())
@@ -551,7 +551,7 @@ func (t *connector) runChild(ctx context.Context, c *socket.Conn) error {
 	if err != nil {
 		return err
 	}
-	return t.e.runProgram(ctx, argv, t.e.stdin, t.e.stdout, append(vars, "BRIO_FD=3"), t.o.child.execStatus, f)
+	return t.e.runProgram(ctx, argv, t.e.stdin, t.e.stdout, connEnviron(append(vars, "BRIO_FD=3")), t.o.child.execStatus, f)
 }
 
 // peerOf names the peer of a connection in messages.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -99,7 +100,7 @@ func (t *connector) waitThenRun(ctx context.Context, targets []address, command 
 	if len(command) == 0 {
 		return nil
 	}
-	return t.e.runProgram(ctx, command, t.e.stdin, t.e.stdout, nil, true)
+	return t.e.runProgram(ctx, command, t.e.stdin, t.e.stdout, os.Environ(), true)
 }
 
 func (t *connector) waitFor(ctx context.Context, a address) error {

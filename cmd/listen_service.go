@@ -249,9 +249,9 @@ func (o *listenOptions) execService(e *env) service {
 // peerEnviron are the variables that tell a command about its connection.
 func peerEnviron(c *socket.Conn) []string {
 	if c.AddressFamily() == socket.Internet {
-		return connEnviron("tcp", c.LocalAddr(), c.RemoteAddr())
+		return connVariables("tcp", c.LocalAddr(), c.RemoteAddr())
 	}
-	vars := connEnviron("unix", c.LocalAddr(), c.RemoteAddr())
+	vars := connVariables("unix", c.LocalAddr(), c.RemoteAddr())
 	if cred, err := c.PeerCredentials(); err == nil {
 		vars = append(vars, "BRIO_PEER_PID="+strconv.Itoa(cred.PID), "BRIO_PEER_UID="+strconv.Itoa(cred.UID), "BRIO_PEER_GID="+strconv.Itoa(cred.GID))
 	}

@@ -190,7 +190,7 @@ func (s *tlsService) serveExec(ctx context.Context, conn net.Conn, c *socket.Con
 		fed <- err
 	}()
 	out := &countingWriter{w: conn}
-	vars := append(connEnviron("tls", c.LocalAddr(), c.RemoteAddr()), s.o.listenOptions.names.variables(ctx, c)...)
+	vars := append(connVariables("tls", c.LocalAddr(), c.RemoteAddr()), s.o.listenOptions.names.variables(ctx, c)...)
 	err = s.o.child.run(ctx, s.e, in, out, vars)
 	in.Close()
 	_ = conn.SetReadDeadline(time.Unix(1, 0)) // the child is done: read no more

@@ -169,8 +169,10 @@ Further variables:
 
 Commands that brio runs (--exec, --sh) find in their environment:
   BRIO_LOCAL_ADDR BRIO_LOCAL_PORT BRIO_REMOTE_ADDR BRIO_REMOTE_PORT BRIO_PROTO,
-  with --resolve-peer BRIO_REMOTE_NAME, and of a UNIX socket that listens the
-  peer's BRIO_PEER_PID BRIO_PEER_UID BRIO_PEER_GID
+  with --resolve-peer BRIO_REMOTE_NAME, with --exec-fd BRIO_FD, and of a UNIX
+  socket that listens the peer's BRIO_PEER_PID BRIO_PEER_UID BRIO_PEER_GID.
+They do not find what is for brio alone: variables with secrets (BRIO_PASSWORD,
+BRIO_PROXY, BRIO_TSIG, ...), NOTIFY_SOCKET and LISTEN_*.
 `
 
 const jsonTopic = `Commands that answer print JSON with --json: exactly one object an item, on one
