@@ -26,6 +26,29 @@ type origin struct {
 	text  string // "flag", "$VARIABLE", or file and section
 }
 
+// onCommandLine reports whether flag was given, and not only set elsewhere.
+func (e *env) onCommandLine(flag string) bool {
+	o, set := e.origins[flag]
+	return set && o.place == fromFlag
+}
+
+// A flagNeed says that a flag has no effect unless its need is met.
+type flagNeed struct {
+	flag, needs string
+	met         bool
+}
+
+// checkNeeds refuses flags that would be ignored in silence. In the configuration
+// they may stand for the cases where they are not.
+func (e *env) checkNeeds(needs ...flagNeed) error {
+	for _, n := range needs {
+		if !n.met && e.onCommandLine(n.flag) {
+			return usagef("--%s needs %s", n.flag, n.needs)
+		}
+	}
+	return nil
+}
+
 // A source is a kind of origin. A lesser one wins over a greater.
 type source int
 

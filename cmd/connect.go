@@ -179,7 +179,14 @@ func (o *connectOptions) check(e *env, command []string) error {
 			return err
 		}
 	}
-	return o.checkMode(e)
+	if err := o.checkMode(e); err != nil {
+		return err
+	}
+	return e.checkNeeds(
+		flagNeed{"exec-status", "--exec or --sh", o.child.given()},
+		flagNeed{"interval", "--count", o.count > 0},
+		flagNeed{"parallel", "--probe", o.probe},
+	)
 }
 
 // checkMode refuses flags for data where no data are exchanged by brio.

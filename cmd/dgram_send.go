@@ -107,6 +107,9 @@ func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []strin
 	if err := o.printFlags.check(); err != nil {
 		return err
 	}
+	if err := e.checkNeeds(flagNeed{"interval", "--count", o.count > 1 || e.onCommandLine("count")}, flagNeed{"replies", "--wait", o.wait > 0}); err != nil {
+		return err
+	}
 	cfg, err := o.config()
 	if err != nil {
 		return err

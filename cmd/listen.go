@@ -113,6 +113,9 @@ func runListen(ctx context.Context, e *env, o *listenOptions, args []string) err
 	if err := o.checkService(e); err != nil {
 		return err
 	}
+	if err := o.checkNeeds(e); err != nil {
+		return err
+	}
 	if err := o.events.open(e); err != nil {
 		return err
 	}
@@ -162,6 +165,16 @@ func (o *listenOptions) check() error {
 	return o.oob.check(&o.pipe, &o.options)
 }
 
+// checkNeeds refuses flags about what is not asked for.
+func (o *listenOptions) checkNeeds(e *env) error {
+	return e.checkNeeds(
+		flagNeed{"max-conns", "-k", o.keepOpen},
+		flagNeed{"drain", "-k", o.keepOpen},
+		flagNeed{"connect-timeout", "--forward", o.forward != ""},
+		flagNeed{"exec-status", "--exec or --sh", o.child.given()},
+	)
+}
+
 // listen makes the listener, and returns the place as the user named it.
 func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.Listener, string, error) {
 	cfg, err := o.config()
@@ -174,6 +187,10 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 		l, err := socket.InheritListener(fd, cfg)
 		if err != nil {
 			return nil, "", inheritFailure(fd, err, "brio dgram recv")
+		}
+		if err := o.access.checkFamily(l.AddressFamily()); err != nil {
+			_ = l.Close() // the first error says more
+			return nil, "", err
 		}
 		return l, listenerName(l), nil
 	}
@@ -189,6 +206,8 @@ func (o *listenOptions) listen(ctx context.Context, args []string) (*socket.List
 	switch {
 	case a.isUnix() && (o.mptcp || o.md5.given()):
 		return nil, "", usagef("--mptcp and --tcp-md5-key are for TCP, and %s is a UNIX socket", a)
+	case a.isUnix() && o.access.given():
+		return nil, "", o.access.checkFamily(socket.File)
 	case !a.isUnix() && o.mode.mode != 0:
 		return nil, "", usagef("--mode is for UNIX sockets, and %s is none", a)
 	}

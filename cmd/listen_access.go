@@ -58,6 +58,18 @@ func (a *accessFlags) read() (*accessList, error) {
 	return list, err
 }
 
+// given reports whether there is any list.
+func (a *accessFlags) given() bool { return len(a.allow) > 0 || len(a.deny) > 0 || a.hasFiles() }
+
+// checkFamily refuses lists where peers have no addresses: they would let
+// everybody in.
+func (a *accessFlags) checkFamily(f socket.Family) error {
+	if f == socket.File && a.given() {
+		return usagef("--allow and --deny are for TCP: peers of a UNIX socket have no addresses").hint("who may connect is said by: --mode, and by BRIO_PEER_UID with --sh")
+	}
+	return nil
+}
+
 // hasFiles reports whether there is anything to read again.
 func (a *accessFlags) hasFiles() bool { return a.allowFile != "" || a.denyFile != "" }
 
@@ -97,7 +109,7 @@ func parsePrefixes(flag string, words []string) ([]netip.Prefix, error) {
 }
 
 // permits reports whether c may be served. Peers of UNIX sockets have no
-// address; the mode of the socket says who they may be.
+// address, and there is no list for them.
 func (a *access) permits(c *socket.Conn) bool {
 	list := a.list.Load()
 	peer := c.RemoteHost()

@@ -92,7 +92,7 @@ func refusePipeFlags(e *env, mode string, heeded []string) error {
 	new(oobFlags).add(all)
 	var err error
 	all.Flags().VisitAll(func(f *pflag.Flag) {
-		if o, set := e.origins[f.Name]; set && o.place == fromFlag && !slices.Contains(heeded, f.Name) {
+		if e.onCommandLine(f.Name) && !slices.Contains(heeded, f.Name) {
 			err = usagef("--%s has no effect with %s", f.Name, mode)
 		}
 	})

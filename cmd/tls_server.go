@@ -102,6 +102,9 @@ func runTLSServer(ctx context.Context, e *env, o *tlsServerOptions, args []strin
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.checkNeeds(e); err != nil {
+		return err
+	}
 	if err := o.events.open(e); err != nil {
 		return err
 	}
