@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ type dgramSendOptions struct {
 
 // sendBatch is how many datagrams are handed to the system at once when they
 // are there already.
-const sendBatch = 64
+const sendBatch = 256
 
 func newDgramSendCmd(e *env) *cobra.Command {
 	var o dgramSendOptions
@@ -98,6 +99,8 @@ type sending struct {
 	last   time.Time // of the last datagram sent
 	again  secondChance
 	err    error
+
+	messages []socket.Message // scratch space of hand
 }
 
 func runDgramSend(ctx context.Context, e *env, o *dgramSendOptions, args []string) error {
@@ -291,7 +294,8 @@ func (t *sending) send(ctx context.Context, batch [][]byte) {
 
 // hand hands datagrams to the system.
 func (t *sending) hand(batch [][]byte) error {
-	ms := make([]socket.Message, len(batch))
+	t.messages = slices.Grow(t.messages[:0], len(batch))[:len(batch)]
+	ms := t.messages
 	for i, b := range batch {
 		ms[i].Data = b
 	}
@@ -300,10 +304,10 @@ func (t *sending) hand(batch [][]byte) error {
 		send = t.sendSegments
 	}
 	n, err := send(ms)
-	for _, m := range ms[:n] {
-		t.result.Bytes += int64(m.N)
+	for i := range ms[:n] {
+		t.result.Bytes += int64(ms[i].N)
 		if t.o.events.on() {
-			t.o.events.send("datagram", datagramEvent{To: t.a.String(), Length: m.N})
+			t.o.events.send("datagram", datagramEvent{To: t.a.String(), Length: ms[i].N})
 		}
 	}
 	t.result.Datagrams += n

@@ -176,7 +176,7 @@ func packetPaths(t *testing.T) []countedPath {
 	)
 	send := "trace send brio dgram send " + sink.LocalAddr().String() + " --framing 1024 <source\n"
 	return []countedPath{
-		{"datagrams sent", send, packets, map[string]float64{"send": 0.05}},
+		{"datagrams sent", send, packets, map[string]float64{"send": 0.015}},
 		{"datagrams sent by the kernel's cutting", strings.Replace(send, "--framing", "--gso --framing", 1), packets, map[string]float64{"send": 0.05}},
 		{"datagrams received", `trace recv brio dgram recv --count 1000 --wait 10 --port-file port 127.0.0.1:0 >/dev/null &
 ` + awaitPlace + `head -c 1024000 source | brio dgram send $place --framing 1024 --rate 20000

@@ -127,8 +127,8 @@ func (s *DatagramSocket) SendBatch(ms []Message) (int, error) {
 // addressed reports whether every datagram has somewhere to go, and none
 // leaves a connected socket for another peer.
 func (s *DatagramSocket) addressed(ms []Message) bool {
-	for _, m := range ms {
-		if m.Addr.IsZero() == s.remote.IsZero() {
+	for i := range ms {
+		if ms[i].Addr.IsZero() == s.remote.IsZero() {
 			return false
 		}
 	}
