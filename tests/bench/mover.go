@@ -19,9 +19,9 @@ type mover struct {
 	// recv listens and writes what it gets; send connects and sends its stdin.
 	recv, send func(place) []string
 	// give listens and sends its stdin; take connects and writes what it gets.
-	give, take func(place) []string // nil: it cannot
-	openStdin  bool                 // the receiver ends when its stdin does
-	noStatus   bool                 // the receiver may fail though everything has arrived
+	give, take func(place) []string
+	openStdin  bool // the receiver ends when its stdin does
+	noStatus   bool // the receiver may fail though everything has arrived
 }
 
 // with is m under another name and with more flags.
@@ -116,8 +116,6 @@ func (b *bench) transfer(m mover, l load) (sample, error) {
 	defer out.Close()
 	var sent, got sample
 	switch {
-	case l.backwards && m.take == nil:
-		err = errors.New("its client stops reading now and then, and hangs")
 	case l.backwards:
 		sent, got, err = b.sendBack(m, l, p, out)
 	default:
@@ -135,19 +133,27 @@ func (b *bench) transfer(m mover, l load) (sample, error) {
 	return s, nil
 }
 
+// receiverInput is the standard input of the receiver: none, or a pipe that stays
+// empty until it is released.
+func (m mover) receiverInput() (stdin io.Reader, release func(), err error) {
+	if !m.openStdin {
+		return nil, func() {}, nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, func() { r.Close(); w.Close() }, nil
+}
+
 // sendThere starts the receiver first, then the sender, whose start begins the
 // time.
 func (b *bench) sendThere(m mover, l load, p place, out *os.File) (sent, got sample, err error) {
-	var stdin io.Reader
-	if m.openStdin {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return sent, got, err
-		}
-		defer w.Close()
-		defer r.Close()
-		stdin = r
+	stdin, release, err := m.receiverInput()
+	if err != nil {
+		return sent, got, err
 	}
+	defer release()
 	server, err := b.spawn(stdin, out, m.recv(p)...)
 	if err != nil {
 		return sent, got, err
@@ -173,6 +179,11 @@ func (b *bench) sendThere(m mover, l load, p place, out *os.File) (sent, got sam
 // sendBack starts the sender, which listens, then the receiver, whose start
 // begins the time.
 func (b *bench) sendBack(m mover, l load, p place, out *os.File) (sent, got sample, err error) {
+	hold, release, err := m.receiverInput()
+	if err != nil {
+		return sent, got, err
+	}
+	defer release()
 	sent, err = b.feed(l, func(stdin *os.File) (sample, error) {
 		server, err := b.spawn(stdin, nil, m.give(p)...)
 		if err != nil {
@@ -181,7 +192,7 @@ func (b *bench) sendBack(m mover, l load, p place, out *os.File) (sent, got samp
 		if err := awaitListener(server, p); err != nil {
 			return sample{}, err
 		}
-		if got, err = b.once(nil, out, m.take(p)...); err != nil {
+		if got, err = b.once(hold, out, m.take(p)...); err != nil {
 			server.stop()
 			return sample{}, err
 		}

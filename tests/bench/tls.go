@@ -52,6 +52,10 @@ func (b *bench) tlsMovers(cert string) []mover {
 			recv: opensslServer,
 			send: func(p place) []string {
 				return []string{"openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", p.String()}
+			},
+			give: func(p place) []string { return append(opensslServer(p), "-nbio") }, // else it may read when it should write, and hang
+			take: func(p place) []string {
+				return []string{"openssl", "s_client", "-quiet", "-connect", p.String()}
 			}},
 		{name: "ncat --ssl", noStatus: true, // the sender says no close_notify
 			recv: func(p place) []string {
