@@ -404,6 +404,11 @@ func (o *ftpFlags) lineEnd() ftpx.LineEnd {
 // parseFTPURL reads a URL of the command line; the scheme may be left out.
 func parseFTPURL(s string) (ftpx.URL, error) {
 	text := s
+	for _, typo := range []string{"ftp:/", "ftps:/"} {
+		if rest, ok := strings.CutPrefix(s, typo); ok && !strings.HasPrefix(rest, "/") {
+			return ftpx.URL{}, usagef("a URL begins with %s/", typo)
+		}
+	}
 	if !strings.Contains(s, "://") {
 		text = "ftp://" + s
 	}

@@ -87,7 +87,7 @@ func runFTPTransfer(ctx context.Context, e *env, o ftpTransferOptions, fromArg, 
 		return err
 	}
 	if from.Path == "" || strings.HasSuffix(from.Path, "/") || from.Pattern != "" {
-		return usagef("%s names no single file", fromArg)
+		return usagef("the first URL names no single file")
 	}
 	if to.Path == "" || strings.HasSuffix(to.Path, "/") {
 		to.Path += path.Base(from.Path)

@@ -36,7 +36,7 @@ func ParseNetrc(text string) (Netrc, error) {
 				return n, err
 			}
 			if !ok {
-				return n, fmt.Errorf("netrc line %d: nothing after %q", p.line(), word)
+				return n, fmt.Errorf("netrc line %d: nothing after the last word", p.line())
 			}
 			if n, err = n.set(word, value); err != nil {
 				return n, fmt.Errorf("netrc line %d: %w", p.line(), err)
@@ -44,6 +44,8 @@ func ParseNetrc(text string) (Netrc, error) {
 		}
 	}
 }
+
+var errNetrcWord = errors.New("a word that is none of machine, default, login, password, account, macdef")
 
 func (n Netrc) set(word, value string) (Netrc, error) {
 	if word == "machine" {
@@ -53,7 +55,7 @@ func (n Netrc) set(word, value string) (Netrc, error) {
 		return append(n, NetrcEntry{Machine: value}), nil
 	}
 	if len(n) == 0 {
-		return n, fmt.Errorf("%q before a machine", word)
+		return n, errors.New("a word that is not machine or default comes first")
 	}
 	e := &n[len(n)-1]
 	switch word {
@@ -64,7 +66,7 @@ func (n Netrc) set(word, value string) (Netrc, error) {
 	case "account":
 		e.Account = value
 	default:
-		return n, fmt.Errorf("unknown word %q", word)
+		return n, errNetrcWord // which may be part of a password
 	}
 	return n, nil
 }

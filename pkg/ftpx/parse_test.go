@@ -133,3 +133,24 @@ func TestSafeName(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with a URL or a .netrc is told without the password in it.
+func TestParseErrorsHideSecrets(t *testing.T) {
+	const secret = "sesame77"
+	for _, s := range []string{"ftp://u:sesame77@h:0/x", "ftp://u:sesame77/x@h/", "ftp://u:sesame77 @h:x/", "ftp://u:sesame77@[::1/", "ftp://u:sesame77%zz@h/",
+		"ftp://u:sesame77@", "ftp:/u:sesame77@h/", "http://u:sesame77@h/", "u:sesame77@h/", "ftp://u:sesame77\n@h/", "ftp://u:sesame77@h/%0a", "ftp://u:p:sesame77@h:x/"} {
+		if _, err := ftpx.ParseURL(s); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("ParseURL(%q): %v", s, err)
+		}
+	}
+	for _, s := range []string{"machine h login u passwort sesame77", "machine h login u password \"sesame77", "machine h password a sesame77 b",
+		"machine h password a sesame77", "sesame77 x"} {
+		if _, err := ftpx.ParseNetrc(s); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("ParseNetrc(%q): %v", s, err)
+		}
+	}
+	u, err := ftpx.ParseURL("ftp://u:a#b?c@h/x?y#z")
+	if err != nil || u.Password != "a#b?c" || u.Host != "h" || u.Path != "x?y#z" {
+		t.Errorf("a password with # and ?: %+v, %v", u, err)
+	}
+}

@@ -51,13 +51,12 @@ func (u *URL) setAuthority(scheme, authority string) error {
 	if strings.HasPrefix(authority, ":") || strings.HasSuffix(authority, "@") {
 		return errors.New("no host")
 	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		authority = strings.NewReplacer("?", "%3F", "#", "%23").Replace(authority[:at]) + authority[at:]
+	}
 	p, err := url.Parse(scheme + "://" + authority)
 	if err != nil {
-		var inner *url.Error
-		if errors.As(err, &inner) {
-			return inner.Err // without the password in the URL
-		}
-		return err
+		return authorityError(err)
 	}
 	u.Host = p.Hostname()
 	if u.Host == "" {
@@ -76,6 +75,19 @@ func (u *URL) setAuthority(scheme, authority string) error {
 		return errors.New("line break or NUL in user or password")
 	}
 	return nil
+}
+
+// authorityError is what is wrong with the part before the path, without a
+// password: one with a slash looks like a port.
+func authorityError(err error) error {
+	var inner *url.Error
+	if !errors.As(err, &inner) {
+		return err
+	}
+	if strings.HasPrefix(inner.Err.Error(), "invalid port") {
+		return errors.New("the port is not a number; in a password / is written %2F")
+	}
+	return inner.Err
 }
 
 func (u *URL) setPath(raw string) error {
@@ -136,18 +148,16 @@ func (u URL) Apply(cfg Config) Config {
 	return cfg
 }
 
-// redact hides the password of a URL for messages.
+// redact hides the password of a URL for messages, also where the URL is wrong:
+// whatever stands between the first colon and the last @ may be one.
 func redact(s string) string {
-	scheme, rest, _ := strings.Cut(s, "://")
-	authority, path, slash := strings.Cut(rest, "/")
-	at := strings.LastIndexByte(authority, '@')
-	user, _, found := strings.Cut(authority[:max(at, 0)], ":")
-	if !found {
+	start := strings.Index(s, "://") + len("://")
+	if start < len("://") {
+		start = 0
+	}
+	colon, at := strings.IndexByte(s[start:], ':'), strings.LastIndexByte(s[start:], '@')
+	if colon < 0 || at < colon {
 		return s
 	}
-	authority = user + ":****" + authority[at:]
-	if slash {
-		path = "/" + path
-	}
-	return scheme + "://" + authority + path
+	return s[:start+colon] + ":****" + s[start+at:]
 }
