@@ -58,7 +58,7 @@ func (o *dnsOptions) askCompare(ctx context.Context, e *env, r *dnsq.Resolver, p
 	if err = c.Err(); err != nil {
 		err = modeFailed(q, err)
 	}
-	return firstError(emitFailed(e, c, err, pick(e, e.writeComparison, writeComparisonShort)), err)
+	return firstError(emitFailed(e, c, err, pick(e, titled(plan, q, e.writeComparison), writeComparisonShort)), err)
 }
 
 // writeComparison prints a line for each server: who says the same has the same
@@ -74,6 +74,19 @@ func (e *env) writeComparison(w io.Writer, c *dnsq.Comparison) error {
 		rows = append(rows, []string{letter, serverText(s), fmt.Sprintf("%.1f ms", s.Timing.Total.Seconds()*1000), said})
 	}
 	return e.table(w, rows)
+}
+
+// titled puts the question before what write prints, when there are several.
+func titled[T any](plan *dnsPlan, q dnsQuestion, write func(io.Writer, T) error) func(io.Writer, T) error {
+	if len(plan.questions) == 1 {
+		return write
+	}
+	return func(w io.Writer, v T) error {
+		if _, err := fmt.Fprintf(w, ";; %s %s\n", safe(q.text), dnsq.TypeName(q.qtype)); err != nil {
+			return err
+		}
+		return write(w, v)
+	}
 }
 
 // serverText names a server, with its own name when it was found by that.
@@ -120,7 +133,7 @@ func (o *dnsOptions) askExpect(ctx context.Context, e *env, r *dnsq.Resolver, pl
 	if res == nil {
 		return err
 	}
-	return firstError(emitFailed(e, res, err, pick(e, e.writeExpectation, writeExpectationShort)), err)
+	return firstError(emitFailed(e, res, err, pick(e, titled(plan, q, e.writeExpectation), writeExpectationShort)), err)
 }
 
 func metCount(r *dnsq.AwaitResult) int {

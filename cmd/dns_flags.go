@@ -85,7 +85,7 @@ func (o *dnsOptions) commonFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.class, "class", "c", "", "ask in `CLASS`: IN, CH, HS or CLASSnnn (default IN)")
 	f.StringSliceVarP(&o.nameservers, "nameserver", "n", nil, "use `SERVER` in place of the system's name servers, through the cache (several: repeat it)")
 	f.BoolVar(&o.full, "full", false, "print all sections of the reply, as dig does")
-	f.BoolVarP(&o.do, "dnssec", "d", false, "ask for DNSSEC records (sets DO)")
+	f.BoolVarP(&o.do, "dnssec", "d", false, "ask for DNSSEC records (sets DO); --full and --json show them")
 	f.BoolVar(&o.tcp, "tcp", false, "ask over TCP (the same as --transport tcp)")
 }
 
