@@ -133,6 +133,17 @@ func (a address) packetTarget() (network, target string, err error) {
 	return "", "", usagef("%s:// has no datagrams; use host:port, udp:// or unix:", a.scheme)
 }
 
+// checkFamily refuses what sockets of the family of a do not have.
+func (d *dgramFlags) checkFamily(a address, cfg *socket.PacketConfig) error {
+	switch {
+	case a.isUnix() && (len(cfg.Join) > 0 || cfg.Multicast != socket.MulticastConfig{}):
+		return usagef("--join, --mcast-if, --mcast-ttl and --mcast-loop are for UDP, and %s is a UNIX socket", a)
+	case !a.isUnix() && cfg.Mode != 0:
+		return usagef("--mode is for UNIX sockets, and %s is none", a)
+	}
+	return nil
+}
+
 // listen makes the socket that receives for the address of the arguments, or
 // takes over the one that brio was started with.
 func (d *dgramFlags) listen(ctx context.Context, args []string, cfg socket.PacketConfig) (*socket.DatagramSocket, error) {
@@ -153,6 +164,9 @@ func (d *dgramFlags) listen(ctx context.Context, args []string, cfg socket.Packe
 	if err != nil {
 		return nil, err
 	}
+	if err := d.checkFamily(a, &cfg); err != nil {
+		return nil, err
+	}
 	s, err := socket.ListenPacket(ctx, network, target, cfg)
 	if err != nil {
 		f := &failure{err: socket.Describe(err).Err, op: "listen", target: a.String(), status: statusOf(err), kind: string(socket.ErrorID(err))}
@@ -168,6 +182,9 @@ func (d *dgramFlags) listen(ctx context.Context, args []string, cfg socket.Packe
 func (d *dgramFlags) connect(ctx context.Context, a address, cfg socket.PacketConfig) (*socket.DatagramSocket, error) {
 	network, target, err := a.packetTarget()
 	if err != nil {
+		return nil, err
+	}
+	if err := d.checkFamily(a, &cfg); err != nil {
 		return nil, err
 	}
 	if err := checkSource(d.source, a); err != nil {

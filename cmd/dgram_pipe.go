@@ -81,6 +81,9 @@ func runDgramPipe(ctx context.Context, e *env, o *dgramPipeOptions, args []strin
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.checkNeeds(e); err != nil {
+		return err
+	}
 	out, err := e.openSink("")
 	if err != nil {
 		return err
@@ -108,6 +111,15 @@ func runDgramPipe(ctx context.Context, e *env, o *dgramPipeOptions, args []strin
 	}
 	o.events.send("closed", recvTotals{Datagrams: p.n, Bytes: p.bytes, Drops: o.reportDrops(e, p.socket())})
 	return err
+}
+
+// checkNeeds refuses flags of the other side.
+func (o *dgramPipeOptions) checkNeeds(e *env) error {
+	needs := []flagNeed{{"source", "a peer to send to, not --listen", !o.listening}}
+	for _, name := range []string{"port-file", "ready-fd", "replace-stale", "unlink", "mode"} {
+		needs = append(needs, flagNeed{name, "--listen", o.listening})
+	}
+	return e.checkNeeds(needs...)
 }
 
 // errPipeDone ends the exchange with success.

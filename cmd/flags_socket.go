@@ -282,7 +282,7 @@ func (o *optionFlags) add(f *pflag.FlagSet) {
 	boolOption(f, &o.o.ReuseAddress, "reuse-address", "allow a local address that old connections still occupy")
 	boolOption(f, &o.o.ReusePort, "reuse-port", "let several sockets share the local port")
 	boolOption(f, &o.o.KeepAlive, "keepalive", "probe a silent peer")
-	durationOption(f, &o.o.KeepAliveIdle, "keepalive-idle", "probe after `DURATION` of silence")
+	durationOption(f, &o.o.KeepAliveIdle, "keepalive-idle", "probe after `DURATION` of silence (turns --keepalive on)")
 	durationOption(f, &o.o.KeepAliveInterval, "keepalive-interval", "probe again every `DURATION`")
 	intOption(f, &o.o.KeepAliveCount, "keepalive-count", "give up after `N` probes")
 	boolOption(f, &o.o.NoDelay, "nodelay", "send small segments at once (on unless set to false)")
@@ -302,8 +302,13 @@ func (o *optionFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.raw, "sockopt", nil, "set an option by level and name: `LEVEL:NAME=VALUE` (repeatable)")
 }
 
+// options are the options that the flags describe. To say how to probe is to ask
+// for probes.
 func (o *optionFlags) options() (socket.Options, error) {
 	out := o.o
+	if out.KeepAlive == nil && (out.KeepAliveIdle != nil || out.KeepAliveInterval != nil || out.KeepAliveCount != nil) {
+		out.KeepAlive = new(true)
+	}
 	for _, s := range o.raw {
 		r, err := socket.ParseRawOption(s)
 		if err != nil {
