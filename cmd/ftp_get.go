@@ -91,6 +91,7 @@ func ftpExits(c *cobra.Command, more ...statusLine) *cobra.Command {
 }
 
 func runFTPGet(ctx context.Context, e *env, o ftpGetOptions, args []string) error {
+	dropProgram()
 	if o.rate > 0 {
 		o.sessions = 1 // the limit is one for all
 	}
@@ -101,7 +102,7 @@ func runFTPGet(ctx context.Context, e *env, o ftpGetOptions, args []string) erro
 	if err := o.check(args, sums); err != nil {
 		return err
 	}
-	g := &ftpGetter{e: e, o: o, sums: sums, report: &ftpReport{e: e, stdout: o.output == "-"}, taken: map[string]getSource{}}
+	g := &ftpGetter{e: e, o: o, sums: sums, report: &ftpReport{e: e, stdout: o.output == "-"}, taken: make(map[localName]getSource, len(args))}
 	g.o.say = g.report.note
 	if err := g.parse(args); err != nil {
 		return err
@@ -161,7 +162,7 @@ type ftpGetter struct {
 	report  *ftpReport
 	servers []*ftpServer
 	roots   []localDir
-	taken   map[string]getSource // local path to the file that has it
+	taken   map[localName]getSource // by the file that it becomes
 }
 
 // An ftpServer is one server, login and way to reach it, with what is wanted
@@ -203,7 +204,10 @@ func (g *ftpGetter) parse(args []string) error {
 			if err != nil {
 				return err
 			}
-			s = &ftpServer{cfg: cfg, session: &ftpx.Session{Config: cfg, Retry: g.o.retry(g.e, serverName(cfg))}}
+			s = &ftpServer{
+				cfg: cfg, session: &ftpx.Session{Config: cfg, Retry: g.o.retry(g.e, serverName(cfg))},
+				urls: make([]ftpx.URL, 0, len(args)), // most often all have one server
+			}
 			byServer[key] = s
 			g.servers = append(g.servers, s)
 		}
@@ -231,7 +235,7 @@ func (g *ftpGetter) fetchFrom(ctx context.Context, s *ftpServer) {
 		}
 		return
 	}
-	p := &ftpPlan{ftpGetter: g, server: s}
+	p := &ftpPlan{ftpGetter: g, server: s, jobs: make([]getJob, 0, len(s.urls))}
 	for _, u := range s.urls {
 		if err := p.add(ctx, u); err != nil {
 			g.report.file(ctx, ftpFile{URL: ftpURL(s.cfg, u.Path), File: g.o.output, Size: -1}, ftpFailure(ftpURL(s.cfg, u.Path), err))
@@ -240,6 +244,8 @@ func (g *ftpGetter) fetchFrom(ctx context.Context, s *ftpServer) {
 	if len(p.jobs) == 1 {
 		p.jobs[0].alone = true
 	}
+	s.urls = nil
+	planned(len(p.jobs))
 	pool := ftpx.Pool{Config: s.cfg, Retry: s.session.Retry, Max: g.o.sessions, First: s.session}
 	pool.Run(ctx, len(p.jobs), func(session *ftpx.Session, n int) {
 		if !g.report.broken() {
@@ -260,6 +266,9 @@ type getJob struct {
 	local  string
 	alone  bool // no other job wants the sessions
 }
+
+// A localName is a name in a directory to fetch into.
+type localName struct{ dir, name string }
 
 // A localDir is a directory to fetch into. A dry run leaves one that does not
 // exist unopened.

@@ -62,20 +62,20 @@ func (p *ftpPlan) destination(u ftpx.URL) (localDir, string, error) {
 		}
 		name = safe
 	}
-	if !p.o.dryRun && p.o.output == "" {
-		if err := os.MkdirAll(where, 0o777); err != nil {
-			return localDir{}, "", &outputError{where, plainCause(err)}
-		}
-	}
 	dir, err := p.root(where)
 	return dir, name, err
 }
 
-// root opens a directory once.
+// root makes a directory, unless -o names a file in it, and opens it once.
 func (g *ftpGetter) root(where string) (localDir, error) {
 	for _, r := range g.roots {
 		if r.name == where {
 			return r, nil
+		}
+	}
+	if !g.o.dryRun && g.o.output == "" {
+		if err := os.MkdirAll(where, 0o777); err != nil {
+			return localDir{}, &outputError{where, plainCause(err)}
 		}
 	}
 	r, err := os.OpenRoot(where)
@@ -88,10 +88,10 @@ func (g *ftpGetter) root(where string) (localDir, error) {
 
 // take adds a job unless another has its local name.
 func (p *ftpPlan) take(j getJob) error {
-	key, source := filepath.Join(j.dir.name, j.local), getSource{p.server, j.remote}
+	key, source := localName{j.dir.name, j.local}, getSource{p.server, j.remote}
 	other, taken := p.taken[key]
 	if taken && other != source {
-		return fmt.Errorf("%w: %s would become %s, and so would %s", errNameTaken, other.url(), key, source.url())
+		return fmt.Errorf("%w: %s would become %s, and so would %s", errNameTaken, other.url(), j.show(), source.url())
 	}
 	if !taken { // else named twice, or planned before a session broke
 		p.taken[key] = source

@@ -76,6 +76,7 @@ whole; with --atomic the file has its name only when it is complete.`,
 }
 
 func runFTPPut(ctx context.Context, e *env, o ftpPutOptions, files []string, target string) error {
+	dropProgram()
 	if err := o.check(files); err != nil {
 		return err
 	}
@@ -98,6 +99,7 @@ func runFTPPut(ctx context.Context, e *env, o ftpPutOptions, files []string, tar
 	p := &ftpPutter{e: e, o: o, cfg: cfg, mode: o.mode(u), report: report, taken: map[string]string{}}
 	p.plan(ctx, files, u.Path)
 	p.report.progress = e.startProgress("ftp-put", "")
+	planned(len(p.jobs))
 	pool := ftpx.Pool{Config: cfg, Retry: o.retry(e, serverName(cfg)), Max: o.sessions}
 	pool.Run(ctx, len(p.jobs), func(s *ftpx.Session, n int) {
 		if !p.report.broken() {
