@@ -71,6 +71,9 @@ func (m *meter) end(total int64) {
 // WriteTo copies the rest of the file to w. Into a regular file the kernel moves
 // the bytes (splice); a failure of w is a [LocalError].
 func (s *Stream) WriteTo(w io.Writer) (int64, error) {
+	if err := s.wakeLate(); err != nil {
+		return 0, err
+	}
 	if f, ok := w.(*os.File); ok && s.bare() && isRegular(f) {
 		return s.spliceTo(f)
 	}
@@ -94,17 +97,32 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
+// wakeLate lets the kernel collect much of a large file before it wakes the
+// reader. The messages of a handshake are small: it comes first.
+func (s *Stream) wakeLate() error {
+	if s.want <= spliceStep || s.meter.rate > 0 {
+		return nil
+	}
+	if err := s.prepareIO(); err != nil {
+		return err
+	}
+	wakeLate(s.d.raw)
+	if s.d.wire != nil {
+		s.d.wire.late = true
+	}
+	return nil
+}
+
 // fill reads once, and goes on while more is at hand below TLS, which gives one
 // record of 16 KiB at a time.
 func (s *Stream) fill(buf []byte) (int, error) {
-	total := 0
-	for {
-		n, err := s.Read(buf[total:])
+	total, err := s.Read(buf)
+	for err == nil && s.d.wire != nil && s.text == nil && s.meter.rate == 0 && s.d.wire.r.Buffered() > 0 && len(buf)-total >= 16<<10 {
+		var n int
+		n, err = s.received(s.d.secure.Read(buf[total:]))
 		total += n
-		if err != nil || s.d.wire == nil || s.text != nil || s.d.wire.r.Buffered() == 0 || len(buf)-total < 16<<10 {
-			return total, err
-		}
 	}
+	return total, err
 }
 
 // bare reports whether the bytes of the connection are those of the file, and
@@ -122,9 +140,6 @@ func isRegular(f *os.File) bool {
 // spliceTo moves the rest of the file into f. The steps end by size or by
 // deadline; bytes that have left the connection are in f by then.
 func (s *Stream) spliceTo(f *os.File) (int64, error) {
-	if s.want > spliceStep && s.meter.rate == 0 {
-		wakeLate(s.d.raw)
-	}
 	var total int64
 	for last := time.Now(); ; {
 		n, ended, err := s.spliceInto(f, spliceStep, &last)

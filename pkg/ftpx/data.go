@@ -35,6 +35,7 @@ type dataConn struct {
 	raw      net.Conn     // bare, so that bytes can be spliced
 	secure   *tls.Conn    // nil in clear
 	wire     *wire        // below secure
+	shaken   bool         // the handshake of secure is done
 	upload   bool
 	sawEOF   bool
 	idle     time.Duration
@@ -233,7 +234,7 @@ func (d *dataConn) establish(ctx context.Context, upload bool) error {
 	if c.tls == nil || c.cfg.ClearData {
 		return nil
 	}
-	d.wire = c.wire.use(d.raw)
+	d.wire = c.wire.use(d)
 	d.secure = tls.Client(d.wire, c.dataTLS())
 	return nil
 }
@@ -325,12 +326,14 @@ func (d *dataConn) conn() net.Conn {
 // handshake shakes hands when TLS protects the connection. It must not happen
 // before the transfer command: servers wait for that first.
 func (d *dataConn) handshake(ctx context.Context) error {
-	if d.secure == nil || d.secure.ConnectionState().HandshakeComplete {
+	if d.secure == nil || d.shaken {
 		return nil
 	}
 	within, cancel := context.WithTimeout(ctx, d.client.cfg.ConnectTimeout)
 	defer cancel()
-	return handshake(within, d.secure, "the TLS handshake of the data connection")
+	err := handshake(within, d.secure, "the TLS handshake of the data connection")
+	d.shaken = err == nil
+	return err
 }
 
 // finish ends an upload so that the server gets every byte: close_notify, FIN,

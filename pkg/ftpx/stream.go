@@ -313,7 +313,11 @@ func (s *Stream) readWire(p []byte) (int, error) {
 	if err := s.prepareIO(); err != nil {
 		return 0, err
 	}
-	n, err := s.d.conn().Read(p)
+	return s.received(s.d.conn().Read(p))
+}
+
+// received takes what a read returned.
+func (s *Stream) received(n int, err error) (int, error) {
 	s.count(n)
 	if errors.Is(err, io.EOF) {
 		s.d.sawEOF = true
