@@ -170,6 +170,11 @@ func runCertInfo(ctx context.Context, e *env, o *certInfoOptions, args []string)
 		return usagef("unexpected argument %q", args[0])
 	case o.rehash != "":
 		return runRehash(e, o.rehash)
+	case o.tree && o.pem:
+		return usagef("--tree and --pem exclude each other")
+	}
+	if err := e.checkNeeds(flagNeed{"count", "--watch", o.watch > 0}); err != nil {
+		return err
 	}
 	s, err := newCertSession(e, o)
 	if err != nil {

@@ -74,6 +74,13 @@ func runDNSQuery(ctx context.Context, e *env, o *dnsOptions, args []string) erro
 	if err == nil {
 		err = o.modes.check()
 	}
+	if many := len(o.modes.bulk.files) > 0; err == nil {
+		err = e.checkNeeds(flagNeed{"unordered", "--file", many}, flagNeed{"rate", "--file", many},
+			flagNeed{"window", "--file", many}, flagNeed{"summary", "--file", many})
+	}
+	if err == nil && e.format == "short" && e.onCommandLine("full") && (e.onCommandLine("short") || e.onCommandLine("format")) {
+		err = usagef("--full and --format short exclude each other")
+	}
 	if err != nil {
 		return err
 	}
