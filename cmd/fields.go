@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -158,6 +159,9 @@ func (e *env) writeTemplate(doc []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := e.checkFields(root, format); err != nil {
+		return err
+	}
 	w := e.out
 	for format != "" {
 		piece, field, rest := nextPiece(format)
@@ -177,6 +181,23 @@ func (e *env) writeTemplate(doc []byte) error {
 					return err
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// checkFields refuses a field of --write-out that no result of the command has,
+// before anything is printed. One that only this result lacks is empty.
+func (e *env) checkFields(root node, format string) error {
+	for format != "" {
+		_, field, rest := nextPiece(format)
+		format = rest
+		if _, ok := root.at(field); ok || field == "stdout" || field == "stderr" {
+			continue
+		}
+		schemas := e.schemasOf(e.cmd)
+		if len(schemas) > 0 && !slices.ContainsFunc(schemas, func(s *schema) bool { return s.has(field) }) {
+			return noField(root, field)
 		}
 	}
 	return nil

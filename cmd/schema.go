@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,6 +153,28 @@ func schemaOf(t reflect.Type, seen []reflect.Type) *schema {
 		return &schema{}
 	}
 	return ofType("integer")
+}
+
+// has reports whether a value that s describes may have something at path.
+func (s *schema) has(path string) bool {
+	if path == "" {
+		return true
+	}
+	key, rest, _ := strings.Cut(strings.TrimPrefix(path, "."), ".")
+	switch {
+	case s.Items != nil:
+		_, err := strconv.Atoi(key)
+		return err == nil && s.Items.has(rest)
+	case s.Additional != nil && s.Additional.values != nil:
+		return s.Additional.values.has(rest)
+	}
+	for _, p := range s.Properties {
+		if p.name == key {
+			return p.schema.has(rest)
+		}
+	}
+	// What writes itself may have more members than its zero value has.
+	return s.Additional == nil && (len(s.Type) == 0 || slices.Contains(s.Type, "object"))
 }
 
 // schemaOfZero describes a type that writes itself, by what its zero value says:
