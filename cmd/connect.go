@@ -48,9 +48,9 @@ and stdout until both sides have ended. When stdin ends the peer is told so; whe
 stdin is /dev/null or closed it is not, and what the peer sends is still received.
 
 With --probe it only tries: many addresses, port lists (host:22,80) and ranges
-(host:8000-8010). With --count it measures how long connecting takes. With --wait
-it tries until the address accepts, and ends; several addresses may be waited for,
-and a COMMAND after -- is run when all accept.`,
+(host:8000-8010); --short shows only what is open. With --count it measures how
+long connecting takes. With --wait it tries until the address accepts, and ends;
+several addresses may be waited for, and a COMMAND after -- is run when all accept.`,
 		Example: `  printf 'GET / HTTP/1.0\r\n\r\n' | brio connect example.com:80
   brio connect localhost:9000 < file.txt          # to: brio listen 9000 > file.txt
   brio connect --probe example.com:22,80,443
