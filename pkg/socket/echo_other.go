@@ -30,7 +30,7 @@ func (s *EchoServer) Close() error {
 }
 
 // Serve starts to serve conn, a bare connection, and calls done at its end from
-// another goroutine. Until then nobody else may close conn.
+// another goroutine. Until then nobody else may close conn; done must.
 func (s *EchoServer) Serve(conn net.Conn, done func(n int64, err error)) {
 	s.wg.Go(func() { done(Echo(s.ctx, conn, PumpOptions{})) })
 }
