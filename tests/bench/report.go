@@ -28,6 +28,7 @@ type row struct {
 	Verdict string  `json:"verdict"` // "met", "not met", "not measured", "" without a target
 	Close   bool    `json:"close"`   // the target lies within the spread: another run may tell otherwise
 	Why     string  `json:"why"`     // of "not measured"
+	Limit   string  `json:"limit"`   // of "not met", where it is known: see CONTRIBUTING.md
 }
 
 const (
@@ -61,7 +62,9 @@ func (c *comparison) row(t target) row {
 	}
 	s := spreadOf(ratios)
 	r.Brio, r.Other, r.Ratio, r.Low, r.High = median(brio), median(rival), s.ratio, s.low, s.high
-	r.Verdict, r.Close = t.judge(s)
+	if r.Verdict, r.Close = t.judge(s); r.Verdict == notMet {
+		r.Limit = t.limit
+	}
 	return r
 }
 
@@ -102,6 +105,9 @@ func (r row) cells() []string {
 	verdict := map[string]string{met: "yes", notMet: "NO"}[r.Verdict]
 	if r.Close {
 		verdict += ", close"
+	}
+	if r.Limit != "" {
+		verdict += ": " + r.Limit
 	}
 	return []string{r.Work, r.Of, r.Rival, r.amount(r.Brio), r.amount(r.Other),
 		r.ratio(), r.Target, verdict}
