@@ -145,30 +145,46 @@ type pssParams struct {
 	salt      int
 }
 
+// digestTable holds the digests by their object identifiers.
+var digestTable = [...]struct {
+	id   oid
+	hash crypto.Hash
+}{
+	{"\x2a\x86\x48\x86\xf7\x0d\x02\x05", crypto.MD5},
+	{"\x2b\x0e\x03\x02\x1a", crypto.SHA1},
+	{nistHash + "\x01", crypto.SHA256},
+	{nistHash + "\x02", crypto.SHA384},
+	{nistHash + "\x03", crypto.SHA512},
+	{nistHash + "\x04", crypto.SHA224},
+	{nistHash + "\x05", crypto.SHA512_224},
+	{nistHash + "\x06", crypto.SHA512_256},
+	{nistHash + "\x07", crypto.SHA3_224},
+	{nistHash + "\x08", crypto.SHA3_256},
+	{nistHash + "\x09", crypto.SHA3_384},
+	{nistHash + "\x0a", crypto.SHA3_512},
+}
+
+// nistHash is 2.16.840.1.101.3.4.2, the arc of NIST's digests.
+const nistHash oid = "\x60\x86\x48\x01\x65\x03\x04\x02"
+
+// hashByOID returns 0 for an unknown digest.
 func hashByOID(id oid) crypto.Hash {
-	switch id.String() {
-	case "1.2.840.113549.2.5":
-		return crypto.MD5
-	case "1.3.14.3.2.26":
-		return crypto.SHA1
-	case "2.16.840.1.101.3.4.2.4":
-		return crypto.SHA224
-	case "2.16.840.1.101.3.4.2.1":
-		return crypto.SHA256
-	case "2.16.840.1.101.3.4.2.2":
-		return crypto.SHA384
-	case "2.16.840.1.101.3.4.2.3":
-		return crypto.SHA512
-	case "2.16.840.1.101.3.4.2.6":
-		return crypto.SHA512_256
-	case "2.16.840.1.101.3.4.2.8":
-		return crypto.SHA3_256
-	case "2.16.840.1.101.3.4.2.9":
-		return crypto.SHA3_384
-	case "2.16.840.1.101.3.4.2.10":
-		return crypto.SHA3_512
+	for _, d := range digestTable {
+		if d.id == id {
+			return d.hash
+		}
 	}
 	return 0
+}
+
+// hashOID returns "" for an unknown digest.
+func hashOID(h crypto.Hash) oid {
+	for _, d := range digestTable {
+		if d.hash == h {
+			return d.id
+		}
+	}
+	return ""
 }
 
 // algorithmOID returns the identifier in an AlgorithmIdentifier and a reader
@@ -327,18 +343,6 @@ func pkcs1Padding(h crypto.Hash, digest []byte, size int) ([]byte, bool) {
 	em[0], em[1], em[size-len(t)-1] = 0, 1, 0
 	copy(em[size-len(t):], t)
 	return em, true
-}
-
-func hashOID(h crypto.Hash) oid {
-	dotted := map[crypto.Hash]string{
-		crypto.MD5: "1.2.840.113549.2.5", crypto.SHA1: "1.3.14.3.2.26", crypto.SHA224: "2.16.840.1.101.3.4.2.4",
-		crypto.SHA256: "2.16.840.1.101.3.4.2.1", crypto.SHA384: "2.16.840.1.101.3.4.2.2", crypto.SHA512: "2.16.840.1.101.3.4.2.3",
-		crypto.SHA512_224: "2.16.840.1.101.3.4.2.5", crypto.SHA512_256: "2.16.840.1.101.3.4.2.6",
-		crypto.SHA3_224: "2.16.840.1.101.3.4.2.7", crypto.SHA3_256: "2.16.840.1.101.3.4.2.8",
-		crypto.SHA3_384: "2.16.840.1.101.3.4.2.9", crypto.SHA3_512: "2.16.840.1.101.3.4.2.10",
-	}[h]
-	id, _ := encodeOID(dotted)
-	return id
 }
 
 // verifyPSS is EMSA-PSS-VERIFY (RFC 8017, section 9.1.2).

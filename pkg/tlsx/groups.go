@@ -3,6 +3,7 @@ package tlsx
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -73,7 +74,7 @@ func Groups() []string {
 
 // ParseGroups reads key agreement groups joined by colons or commas, with the
 // names of [GroupName] or OpenSSL's ("P-256", "secp256r1", "prime256v1"). The
-// empty string gives nil. Servers with an elliptic-curve certificate want its
+// empty string gives nil, and a group that is there twice counts once. Servers with an elliptic-curve certificate want its
 // curve in the list for TLS 1.2 and older.
 func ParseGroups(s string) ([]tls.CurveID, error) {
 	var ids []tls.CurveID
@@ -82,7 +83,12 @@ func ParseGroups(s string) ([]tls.CurveID, error) {
 		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, g)
+		if !slices.Contains(ids, g) {
+			ids = append(ids, g)
+		}
+	}
+	if ids == nil && s != "" {
+		return nil, fmt.Errorf("groups %q: none; known are %s", s, strings.Join(Groups(), ", "))
 	}
 	return ids, nil
 }

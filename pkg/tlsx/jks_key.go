@@ -30,7 +30,7 @@ func openJavaKey(data, password []byte) ([]byte, error) {
 		return nil, fmt.Errorf("encrypted data: %w", errMalformed)
 	}
 	salt, body, check := data[:sum], data[sum:len(data)-sum], data[len(data)-sum:]
-	pass := utf16Password(password)
+	pass := utf16Octets(string(password))
 	plain := make([]byte, 0, len(body)+sum)
 	for link := salt; len(plain) < len(body); {
 		next := sha1.Sum(append(pass[:len(pass):len(pass)], link...))
@@ -44,14 +44,6 @@ func openJavaKey(data, password []byte) ([]byte, error) {
 		return nil, ErrPassword
 	}
 	return plain, nil
-}
-
-func utf16Password(password []byte) []byte {
-	var out []byte
-	for _, u := range utf16.Encode([]rune(string(password))) {
-		out = append(out, byte(u>>8), byte(u))
-	}
-	return out
 }
 
 // pbeMD53DES is what a JCEKS store uses: either half of the salt, hashed with

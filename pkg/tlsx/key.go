@@ -19,6 +19,8 @@ import (
 // ErrNoKey is wrapped by errors about files without a private key.
 var ErrNoKey = errors.New("no private key")
 
+var errOpenSSHKey = fmt.Errorf("private key in OpenSSH's own format: %w; ssh-keygen -p -m PKCS8 converts it", errors.ErrUnsupported)
+
 // ErrKeyMismatch is wrapped by errors about a private key that belongs to none
 // of the certificates.
 var ErrKeyMismatch = errors.New("the private key belongs to none of the certificates")
@@ -118,7 +120,7 @@ func parseKeyBlock(b *pem.Block, open *opener) (crypto.PrivateKey, error) {
 		return key, nil
 	}
 	if b.Type == "OPENSSH PRIVATE KEY" {
-		return nil, fmt.Errorf("private key in OpenSSH's own format: %w; ssh-keygen -p -m PKCS8 converts it", errors.ErrUnsupported)
+		return nil, errOpenSSHKey
 	}
 	return parseKeyDER(der, open)
 }

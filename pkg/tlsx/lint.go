@@ -66,9 +66,24 @@ func (l *linter) dates(now time.Time) {
 		return
 	}
 	const day = 24 * time.Hour
-	if days := int(c.NotAfter.Sub(c.NotBefore.Time) / day); days > 398 && c.NotBefore.Year() >= 2020 {
-		l.add(lintWarning, "long-validity", "valid for %d days; browsers accept 398 from public CAs", days)
+	most := longestValidity(c.NotBefore.Time)
+	if days := int(c.NotAfter.Sub(c.NotBefore.Time) / day); most > 0 && days > most {
+		l.add(lintWarning, "long-validity", "valid for %d days; browsers accept %d from public CAs", days, most)
 	}
+}
+
+// longestValidity is how many days a public CA may make a certificate valid that
+// begins at a date (Baseline Requirements, 6.3.2), 0 for no limit that matters.
+func longestValidity(begins time.Time) int {
+	for _, rule := range []struct {
+		from string
+		days int
+	}{{"2029-03-15", 47}, {"2027-03-15", 100}, {"2026-03-15", 200}, {"2020-09-01", 398}} {
+		if begins.Format(time.DateOnly) >= rule.from {
+			return rule.days
+		}
+	}
+	return 0
 }
 
 func (l *linter) keys() {

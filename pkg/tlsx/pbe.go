@@ -14,6 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -381,19 +383,24 @@ func addToBlocks(b, add []byte) {
 }
 
 // bmpPassword is a password as PKCS #12 wants it: UTF-16 with a final zero. A
-// nil password stays empty, which some programs take for "no password".
+// nil password stays empty, which some programs take for "no password". One that
+// is not UTF-8 counts as Latin-1, as OpenSSL has it.
 func bmpPassword(password []byte) []byte {
 	if password == nil {
 		return nil
 	}
-	var out []byte
-	for _, r := range string(password) {
-		if r > 0xFFFF {
-			hi, lo := 0xD800+(r-0x10000)>>10, 0xDC00+(r-0x10000)&0x3FF
-			out = append(out, byte(hi>>8), byte(hi))
-			r = lo
-		}
-		out = append(out, byte(r>>8), byte(r))
+	text := string(password)
+	if !utf8.Valid(password) {
+		text = latin1(password)
 	}
-	return append(out, 0, 0)
+	return append(utf16Octets(text), 0, 0)
+}
+
+// utf16Octets is text in UTF-16, the high octets first.
+func utf16Octets(text string) []byte {
+	var out []byte
+	for _, u := range utf16.Encode([]rune(text)) {
+		out = append(out, byte(u>>8), byte(u))
+	}
+	return out
 }

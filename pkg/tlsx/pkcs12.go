@@ -372,16 +372,8 @@ func readBagAttributes(bag cryptobyte.String, b *P12Bag) {
 			}
 		case oidFriendlyName:
 			if values.ReadASN1Bytes(&raw, cbasn1.Tag(30)) { // BMPString
-				b.FriendlyName = fromBMP(raw)
+				b.FriendlyName, _, _ = decodeBMP(raw)
 			}
 		}
 	}
-}
-
-func fromBMP(b []byte) string {
-	var out []rune
-	for i := 0; i+1 < len(b); i += 2 {
-		out = append(out, rune(b[i])<<8|rune(b[i+1]))
-	}
-	return string(out)
 }

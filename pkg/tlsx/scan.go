@@ -432,9 +432,15 @@ func (s *scanner) scanFallback(ctx context.Context) bool {
 	if lower == 0 {
 		return false
 	}
-	q := RawConfig{Versions: []uint16{lower}, HelloOnly: true}
+	q := RawConfig{ServerName: s.cfg.ServerName, Versions: []uint16{lower}, HelloOnly: true}
 	q.Suites = append([]uint16{suiteFallbackSCSV}, allSuites(true, false)...)
-	return s.ask(ctx, q) == nil
+	refused := false
+	s.onConn(ctx, func(ctx context.Context, conn net.Conn) error {
+		_, err := ProbeRaw(ctx, conn, q)
+		refused = err != nil && isRefusal(err) // no answer protects nobody
+		return err
+	})
+	return refused
 }
 
 // scanChains asks for each kind of certificate.
