@@ -137,7 +137,7 @@ func (o *certInfoOptions) addServer(c *cobra.Command) {
 		f.StringVar(&o.sni, "sni", "", "ask for the certificate of `NAME` (none: of nobody; default: the host)")
 		durationVar(f, &o.handshakeTimeout, "handshake-timeout", 15*time.Second, "give up a handshake after `DURATION`")
 		durationVar(f, &o.watch, "watch", 0, "look again every `DURATION` and show what changed")
-		f.IntVar(&o.count, "count", 0, "with --watch, look `N` times (0: until interrupted)")
+		f.IntVar(&o.count, "count", 0, "with --watch, look `N` times (default: until interrupted)")
 	})
 }
 
@@ -175,6 +175,12 @@ func runCertInfo(ctx context.Context, e *env, o *certInfoOptions, args []string)
 	}
 	if err := e.checkNeeds(flagNeed{"count", "--watch", o.watch > 0}); err != nil {
 		return err
+	}
+	if err := wantPositive(e, "min-rsa", "count"); err != nil {
+		return err
+	}
+	if o.count > 0 && o.watch <= 0 {
+		return usagef("--count is for --watch")
 	}
 	s, err := newCertSession(e, o)
 	if err != nil {

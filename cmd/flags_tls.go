@@ -140,7 +140,7 @@ func presentDirectories(list string) string {
 func (t *trustFlags) allowed() ([]tlsx.VerifyCode, error) {
 	var codes []tlsx.VerifyCode
 	for _, word := range t.allow {
-		if n, err := strconv.Atoi(word); err == nil {
+		if n, err := strconv.Atoi(word); err == nil && n > 0 && n < len(tlsx.VerifyCodes()) {
 			codes = append(codes, tlsx.VerifyCode(n))
 			continue
 		}
@@ -387,6 +387,18 @@ func (t *tlsFlags) openKeyLog(cfg tlsx.Config) (tlsx.Config, func(), error) {
 }
 
 func isListSeparator(r rune) bool { return r == ':' || r == ',' || r == ' ' }
+
+// wantPositive refuses flags of numbers that were given and are less than one:
+// zero means that the flag is not there.
+func wantPositive(e *env, names ...string) error {
+	for _, name := range names {
+		f := e.cmd.Flags().Lookup(name)
+		if n, err := strconv.Atoi(f.Value.String()); f.Changed && (err != nil || n < 1) {
+			return usagef("--%s: %s is not a number of at least 1", name, f.Value)
+		}
+	}
+	return nil
+}
 
 // wordError is a usage failure about one of words, with the nearest known one.
 func wordError(err error, words, known []string) *failure {

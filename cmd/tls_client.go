@@ -90,6 +90,9 @@ func tlsExits() []statusLine {
 }
 
 func runTLSClient(ctx context.Context, e *env, o *tlsClientOptions, args []string) error {
+	if err := wantPositive(e, "reconnect", "resume"); err != nil {
+		return err
+	}
 	if !o.probe && o.reconnect == 0 && o.resume == 0 && !o.scan {
 		if err := e.textOnly("what the handshake shows: --probe --json; what happens: --events json"); err != nil {
 			return err

@@ -111,7 +111,8 @@ type Config struct {
 	// purpose and staple come from the fields above and the connection.
 	Options VerifyOptions
 
-	// ALPN lists the application protocols to offer or accept, best first.
+	// ALPN lists the application protocols to offer or accept, best first; each
+	// has 1 to 255 octets.
 	ALPN []string
 	// Groups are the key agreement groups, see [ParseGroups]. Empty means Go's.
 	Groups []tls.CurveID
@@ -228,6 +229,11 @@ func newContext(cfg Config, client bool) (*Context, error) {
 	}
 	if _, err := c.onlyECH(c.base); err != nil {
 		return nil, err
+	}
+	for _, p := range cfg.ALPN {
+		if len(p) == 0 || len(p) > 255 { // RFC 7301, section 3.1
+			return nil, &OptionError{"alpn", fmt.Sprintf("%.40q is no protocol: a name has 1 to 255 octets", p)}
+		}
 	}
 	for _, load := range []func() error{c.loadIdentity, c.loadTrust, c.loadPins, c.makeTicketKey} {
 		if err := load(); err != nil {
