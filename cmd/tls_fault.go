@@ -46,6 +46,9 @@ func isLateFault(f string) bool { return f == faultSlow || f == faultTruncate ||
 func (s *tlsService) faultService() service {
 	return func(ctx context.Context, c *socket.Conn, _ int64) (socket.PipeResult, error) {
 		conn := c.NetConn()
+		if d := s.o.tls.handshakeFor; d > 0 {
+			_ = conn.SetReadDeadline(time.Now().Add(d)) // fails only on a closed connection
+		}
 		stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 		defer stop()
 		n, err := conn.Read(make([]byte, 16<<10)) // the ClientHello
@@ -55,7 +58,9 @@ func (s *tlsService) faultService() service {
 		res := socket.PipeResult{Received: int64(n)}
 		switch s.o.fault {
 		case faultStall:
-			_, _ = io.Copy(io.Discard, conn) // until the client has had enough
+			if _ = conn.SetReadDeadline(time.Time{}); ctx.Err() == nil { // its end may have come before
+				_, _ = io.Copy(io.Discard, conn) // until the client has had enough
+			}
 		case faultReset:
 			_ = c.Abort()
 		case faultAlert:

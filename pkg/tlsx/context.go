@@ -128,7 +128,8 @@ type Config struct {
 	// OCSPStaple is the OCSP response that a server sends with its certificate.
 	OCSPStaple []byte
 	// NoTickets keeps a server from issuing session tickets, and a client from
-	// asking for them.
+	// asking for them. A server seals its tickets with one key for as long as the
+	// context lives, and with another one in the next context.
 	NoTickets bool
 }
 

@@ -172,7 +172,7 @@ func reasonOf(err error) uint32 {
 }
 
 // newError wraps err as the failure of what. It returns nil for nil and leaves
-// io.EOF, the end of the caller's context and an *Error alone.
+// io.EOF and an *Error alone.
 func newError(what string, err error) error {
 	var done *Error
 	if err == nil || err == io.EOF || errors.As(err, &done) {

@@ -28,7 +28,8 @@ func certDER(t *testing.T, dir string) []byte {
 	return b.Bytes
 }
 
-func rawProbe(t *testing.T, addr string, cfg tlsx.RawConfig) (*tlsx.RawResult, error) {
+// ask puts one question to the server at addr.
+func ask[T any](t *testing.T, addr string, question func(context.Context, net.Conn, tlsx.RawConfig) (T, error), cfg tlsx.RawConfig) (T, error) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -37,7 +38,12 @@ func rawProbe(t *testing.T, addr string, cfg tlsx.RawConfig) (*tlsx.RawResult, e
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	return tlsx.ProbeRaw(ctx, conn, cfg)
+	return question(ctx, conn, cfg)
+}
+
+func rawProbe(t *testing.T, addr string, cfg tlsx.RawConfig) (*tlsx.RawResult, error) {
+	t.Helper()
+	return ask(t, addr, tlsx.ProbeRaw, cfg)
 }
 
 // TestProbeRaw fetches the certificate of servers that crypto/tls can and can

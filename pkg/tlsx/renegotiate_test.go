@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -14,14 +13,7 @@ import (
 
 func renegotiate(t *testing.T, addr string, cfg tlsx.RawConfig) (tlsx.Renegotiation, error) {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	return tlsx.ProbeRenegotiation(ctx, conn, cfg)
+	return ask(t, addr, tlsx.ProbeRenegotiation, cfg)
 }
 
 // TestProbeRenegotiation finishes handshakes of each version, key exchange and
