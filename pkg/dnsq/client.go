@@ -71,7 +71,10 @@ type Client struct {
 	http    map[string]*http.Client
 }
 
-const defaultTimeout = 5 * time.Second
+const (
+	defaultTimeout  = 5 * time.Second
+	maxKnownServers = 4096 // of which a client remembers something
+)
 
 // Close closes the connections kept open. Exchanges under way are not disturbed.
 func (c *Client) Close() error {
@@ -80,9 +83,7 @@ func (c *Client) Close() error {
 	c.idle, c.http = nil, nil
 	c.mu.Unlock()
 	for _, list := range idle {
-		for _, s := range list {
-			_ = s.conn.Close() // nothing of ours is under way on it
-		}
+		closeIdle(list)
 	}
 	for _, w := range web {
 		w.CloseIdleConnections()
@@ -261,7 +262,7 @@ func (c *Client) stateLocked(server Server) *serverState {
 	s := c.servers[key]
 	if s == nil {
 		s = new(serverState)
-		if c.servers == nil {
+		if c.servers == nil || len(c.servers) == maxKnownServers { // what is forgotten is found out again
 			c.servers = map[string]*serverState{}
 		}
 		c.servers[key] = s

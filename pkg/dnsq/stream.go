@@ -13,8 +13,11 @@ import (
 	"github.com/miekg/dns"
 )
 
-// maxIdle bounds the connections kept open to one server.
-const maxIdle = 8
+// Bounds of the connections kept open.
+const (
+	maxIdle        = 8 // to one server
+	maxIdleServers = 64
+)
 
 // maxStreams bounds the questions under way on one connection of HTTPS or QUIC:
 // what servers allow at least (RFC 9113 section 6.5.2 has 100 as the recommended
@@ -57,7 +60,9 @@ func (c *Client) stream(ctx context.Context, key string, server Server, via Tran
 	c.mu.Lock()
 	if list := c.idle[key]; len(list) > 0 {
 		s := list[len(list)-1]
-		c.idle[key] = list[:len(list)-1]
+		if c.idle[key] = list[:len(list)-1]; len(list) == 1 {
+			delete(c.idle, key)
+		}
 		c.mu.Unlock()
 		return s, nil
 	}
@@ -82,7 +87,21 @@ func (c *Client) keep(key string, s *streamConn) {
 	if c.idle == nil {
 		c.idle = map[string][]*streamConn{}
 	}
+	for other, list := range c.idle { // any will do
+		if len(c.idle) < maxIdleServers || c.idle[key] != nil {
+			break
+		}
+		delete(c.idle, other)
+		closeIdle(list)
+	}
 	c.idle[key] = append(c.idle[key], s)
+}
+
+// closeIdle closes connections that were kept.
+func closeIdle(list []*streamConn) {
+	for _, s := range list {
+		_ = s.conn.Close() // nothing of ours is under way on it
+	}
 }
 
 // DialStream makes a connection that carries messages with a length prefix: via

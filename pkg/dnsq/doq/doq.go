@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -51,7 +52,9 @@ func (c *Client) Close() error {
 }
 
 // Exchange sends query, which must have the id zero, to addr on a stream of its
-// own and returns the reply. Each is at most 65535 octets. The handshake took
+// own and returns the reply. A connection serves all questions for the same addr
+// and server name in cfg, whatever else cfg says: who trusts in different ways
+// needs different Clients. Each is at most 65535 octets. The handshake took
 // the duration returned, zero when a connection was open already. It ends with ctx.
 func (c *Client) Exchange(ctx context.Context, addr string, cfg *tls.Config, query []byte) (reply []byte, handshake time.Duration, err error) {
 	if len(query) > maxMessage {
@@ -95,6 +98,7 @@ func (c *Client) connection(ctx context.Context, key, addr string, cfg *tls.Conf
 		_ = conn.CloseWithError(noError, "")
 		return other, max(took, 1), nil
 	}
+	maps.DeleteFunc(c.conns, func(_ string, old *quic.Conn) bool { return old.Context().Err() != nil }) // closed since
 	c.conns[key] = conn
 	return conn, max(took, 1), nil
 }
