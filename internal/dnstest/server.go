@@ -29,23 +29,10 @@ type Server struct {
 // Start runs the server for one test and returns its address.
 func (e Server) Start(t testing.TB) string {
 	t.Helper()
-	for range 20 {
-		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", pc.LocalAddr().String())
-		if err != nil {
-			_ = pc.Close()
-			continue
-		}
-		t.Cleanup(func() { _, _ = pc.Close(), l.Close() })
-		go e.datagrams(pc)
-		go e.streams(l)
-		return pc.LocalAddr().String()
-	}
-	t.Fatal("no port free for both UDP and TCP")
-	return ""
+	pc, l := Listen(t)
+	go e.datagrams(pc)
+	go e.streams(l)
+	return pc.LocalAddr().String()
 }
 
 func (e Server) datagrams(pc net.PacketConn) {

@@ -16,37 +16,26 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/brio-net/brio/internal/dnstest"
 	"github.com/brio-net/brio/pkg/dnsq"
 )
 
 // bulkServe starts a DNS server for UDP and TCP on one port of the loopback.
 func bulkServe(t testing.TB, h dns.HandlerFunc) dnsq.Server {
 	t.Helper()
-	for range 20 {
-		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", pc.LocalAddr().String())
-		if err != nil {
-			_ = pc.Close()
-			continue
-		}
-		for _, s := range []*dns.Server{{PacketConn: pc, Handler: h}, {Listener: l, Handler: h, MaxTCPQueries: -1}} {
-			started := make(chan struct{})
-			s.NotifyStartedFunc = func() { close(started) }
-			go s.ActivateAndServe()
-			<-started
-			t.Cleanup(func() { _ = s.Shutdown() })
-		}
-		srv, err := dnsq.ParseServer(pc.LocalAddr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return srv
+	pc, l := dnstest.Listen(t)
+	for _, s := range []*dns.Server{{PacketConn: pc, Handler: h}, {Listener: l, Handler: h, MaxTCPQueries: -1}} {
+		started := make(chan struct{})
+		s.NotifyStartedFunc = func() { close(started) }
+		go s.ActivateAndServe()
+		<-started
+		t.Cleanup(func() { _ = s.Shutdown() })
 	}
-	t.Fatal("no port free for both UDP and TCP")
-	return dnsq.Server{}
+	srv, err := dnsq.ParseServer(pc.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return srv
 }
 
 // bulkEcho answers every A question with an address that depends on its name.

@@ -2,52 +2,26 @@ package doq_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"io"
-	"math/big"
-	"net"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
 	"github.com/quic-go/quic-go"
 
+	"github.com/brio-net/brio/internal/dnstest"
 	"github.com/brio-net/brio/pkg/dnsq"
 	"github.com/brio-net/brio/pkg/dnsq/doq"
 )
 
-// certificate makes a self-signed certificate for 127.0.0.1 and the pool that trusts it.
-func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
-}
-
 // serve starts a DoQ server that answers each stream with answer(query).
 func serve(t *testing.T, answer func([]byte) []byte) (dnsq.Server, *x509.CertPool) {
 	t.Helper()
-	cert, pool := certificate(t)
+	cert, pool := dnstest.Certificate(t)
 	l, err := quic.ListenAddr("127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"doq"}}, nil)
 	if err != nil {
 		t.Fatal(err)
