@@ -51,7 +51,7 @@ func inWorld(t *testing.T, inside func(*testing.T)) {
 	if f := flag.Lookup("test.run").Value.String(); strings.HasPrefix(f, t.Name()+"/") {
 		run = f
 	}
-	c := exec.Command(self, "-test.run="+run, "-test.v", "-test.timeout=5m")
+	c := exec.Command(self, "-test.run="+run, "-test.v", "-test.timeout=50m")
 	c.Env = append(os.Environ(), insideVar+"="+brioDir(t))
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {

@@ -332,6 +332,10 @@ func answerTo(q *dns.Msg) *dns.Msg {
 		m.Ns = []dns.RR{soa}
 		return m
 	}
+	if strings.HasPrefix(name, "68.") {
+		m.Answer = []dns.RR{record(name + " 300 PTR " + hostileLabel() + ".")}
+		return m
+	}
 	if m.Question[0].Qtype == dns.TypeAXFR {
 		m.Answer = []dns.RR{soa, record(name + " 300 A 192.0.2.10"), soa}
 		return m

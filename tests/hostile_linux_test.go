@@ -78,7 +78,7 @@ func TestHostileNames(t *testing.T) {
 		{"connect", "--no-stdin", "--record", nowhere, peer},
 		{"connect", "--no-stdin", "--hexdump", nowhere, peer},
 		{"connect", "--no-stdin", "--events", "json:" + nowhere, peer},
-		{"connect", hostile + ":80", "-4", "--dns-mode", "dns", "--dns-server", "127.0.0.1:9"},
+		{"connect", hostile + ":80"},
 		{"connect", "unix:" + nowhere},
 		{"listen", "unix:" + nowhere},
 		{"listen", "127.0.0.1:0", "--port-file", nowhere},
@@ -115,6 +115,18 @@ func TestHostileNames(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The name that the DNS has for an address is tame too, or refused.
+func TestHostileLookup(t *testing.T) {
+	inWorld(t, func(t *testing.T) {
+		makeWorld(t)
+		for _, mode := range []string{"dns", "system"} {
+			for _, detail := range []string{"-q", "--json", "-vv"} {
+				tame(t, "brio", "ipaddr", "name", "192.0.2.68", "--dns-mode", mode, detail)
+			}
+		}
+	})
 }
 
 func hostileFTP(t *testing.T) [][]string {
@@ -326,8 +338,6 @@ func hostileAnswers(t *testing.T) [][]string {
 		{"dns-query", "@" + names, "bad.example", "TXT", "--raw"},
 		{"dns-query", "a.example", "TXT", "--trace", "--root-hints", hints, "--port", port},
 		{"dns-query", "@" + names, "example", "--axfr"},
-		{"ipaddr", "name", "192.0.2.1", "--dns-mode", "dns", "--dns-server", names},
-		{"ipaddr", "lookup", "a.example", "--dns-mode", "dns", "--dns-server", names},
 	}
 	for _, kind := range strings.Fields("TXT CNAME MX NS SRV NAPTR CAA HINFO URI SOA SVCB HTTPS RP TLSA SPF DNAME TYPE65280") {
 		runs = append(runs, []string{"dns-query", "@" + names, "a.example", kind})
@@ -355,11 +365,17 @@ func hostileNames(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func answerHostile(w dns.ResponseWriter, q *dns.Msg) {
+// hostileLabel is the hostile text as zone files have it.
+func hostileLabel() string {
 	label := ""
 	for _, b := range []byte(hostile) {
 		label += fmt.Sprintf(`\%03d`, b)
 	}
+	return label
+}
+
+func answerHostile(w dns.ResponseWriter, q *dns.Msg) {
+	label := hostileLabel()
 	name := label + "."
 	m := new(dns.Msg)
 	m.SetReply(q)

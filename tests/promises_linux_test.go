@@ -96,13 +96,19 @@ func TestExposureIsTold(t *testing.T) {
 // which others could connect.
 func TestUnixSocketModeHasNoRace(t *testing.T) {
 	needTool(t, "strace")
+	for _, command := range [][]string{{"listen"}, {"tls-server"}, {"dgram", "recv"}, {"dgram", "echo"}, {"dgram", "pipe", "--listen", "--no-stdin"}} {
+		t.Run(strings.Join(command, " "), func(t *testing.T) { modeBeforeName(t, command) })
+	}
+}
+
+func modeBeforeName(t *testing.T, command []string) {
 	dir := t.TempDir()
 	trace, path := filepath.Join(dir, "trace"), filepath.Join(dir, "socket")
-	p := startProgram(t, nil, "strace", "-f", "-qq", "-o", trace, "-e", "trace=bind,listen,chmod,fchmod,fchmodat", filepath.Join(brioDir(t), "brio"),
-		"listen", "unix:"+path, "--mode", "0600", "--timeout", "60")
+	argv := append([]string{"strace", "-f", "-qq", "-o", trace, "-e", "trace=bind,chmod,fchmod,fchmodat", filepath.Join(brioDir(t), "brio")}, command...)
+	p := startProgram(t, nil, append(argv, "unix:"+path, "--mode", "0600", "--timeout", "60")...)
 	p.killTraced()
 	p.waits("the socket", func() bool { _, err := os.Stat(path); return err == nil })
-	p.waits("listen", func() bool { b, _ := os.ReadFile(trace); return strings.Contains(string(b), "listen(") })
+	p.waits("bind", func() bool { b, _ := os.ReadFile(trace); return strings.Contains(string(b), "AF_UNIX") })
 	text, err := os.ReadFile(trace)
 	if err != nil {
 		t.Fatal(err)

@@ -166,9 +166,18 @@ func TestSocketCannotBeMade(t *testing.T) {
 			{"connect", "--no-stdin", "127.0.0.1:9"},
 			{"listen", "127.0.0.1:0"},
 			{"dgram", "send", "--data", "x", "127.0.0.1:9"},
+			{"dgram", "recv", "127.0.0.1:0"},
+			{"dgram", "echo", "127.0.0.1:0"},
+			{"dgram", "pipe", "127.0.0.1:9"},
 			{"dns-query", "@" + server, "a.example"},
+			{"dns-query", "@tcp://" + server, "a.example"},
 			{"tls-client", "--no-stdin", "127.0.0.1:9"},
+			{"tls-server", "127.0.0.1:0"},
+			{"cert-info", "127.0.0.1:9"},
 			{"ftp-get", "-o", "-", "ftp://127.0.0.1:9/f"},
+			{"ftp-put", "/dev/null", "ftp://127.0.0.1:9/f"},
+			{"ftp-ls", "ftp://127.0.0.1:9/"},
+			{"ftp-transfer", "ftp://127.0.0.1:9/f", "ftp://127.0.0.1:9/g"},
 		} {
 			p := startFailing(t, fails("socket:error="+name), nil, args...)
 			if got, told := p.status(), p.stderr.String(); got != status || !strings.Contains(told, message) || p.stdout.String() != "" {

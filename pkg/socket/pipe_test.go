@@ -281,13 +281,17 @@ func TestPipePolicies(t *testing.T) {
 		k.check(t, nil, "", "input-end", "half-close", "peer-end")
 	})
 	t.Run("send only without a half-close", func(t *testing.T) {
-		k := startTalk(t, "tcp", socket.DataInput, socket.PipeConfig{SendOnly: true, HalfClose: socket.HalfCloseNever})
-		k.input.Close()
-		began := time.Now()
-		k.check(t, nil, "", "input-end")
-		if took := time.Since(began); took > 400*time.Millisecond {
-			t.Errorf("it waited %v for a peer that was told nothing", took)
+		took := time.Hour
+		for range 5 { // a busy machine may pause in one
+			k := startTalk(t, "tcp", socket.DataInput, socket.PipeConfig{SendOnly: true, HalfClose: socket.HalfCloseNever})
+			k.input.Close()
+			began := time.Now()
+			k.check(t, nil, "", "input-end")
+			if took = min(took, time.Since(began)); took < 400*time.Millisecond {
+				return
+			}
 		}
+		t.Errorf("it waited %v for a peer that was told nothing", took)
 	})
 	t.Run("send only, and a reset after all has been acknowledged", func(t *testing.T) {
 		k := startTalk(t, "tcp", socket.DataInput, socket.PipeConfig{SendOnly: true})

@@ -350,12 +350,12 @@ func TestPumpIdleTimeoutIsRearmed(t *testing.T) {
 	go func() {
 		for range 8 {
 			b.Write([]byte("x"))
-			time.Sleep(40 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 		b.Close()
 	}()
 	_, w := osPipe(t)
-	n, err := socket.Pump(t.Context(), w, a, socket.PumpOptions{Idle: 200 * time.Millisecond})
+	n, err := socket.Pump(t.Context(), w, a, socket.PumpOptions{Idle: 500 * time.Millisecond})
 	if n != 8 || err != nil {
 		t.Errorf("Pump = %d, %v; want 8, nil", n, err)
 	}
