@@ -32,8 +32,29 @@ func addGroup(c *cobra.Command, into *pflag.FlagSet, name string, define func(*p
 			f.Annotations = shared
 		case f.Annotations[annotGroup] == nil:
 			f.Annotations[annotGroup] = shared[annotGroup]
+		default:
+			return
+		}
+		if kind := f.Value.Type(); strings.HasPrefix(kind, "int") || strings.HasPrefix(kind, "uint") {
+			f.Value = decimalValue{f.Value}
 		}
 	})
+}
+
+// A decimalValue is a whole number whose leading zeros mean nothing: for package
+// strconv port 053 is octal, and 43.
+type decimalValue struct{ pflag.Value }
+
+func (d decimalValue) Set(s string) error { return d.Value.Set(withoutZeros(s)) }
+
+// withoutZeros takes the leading zeros off a number; 0x10 stays what it is.
+func withoutZeros(s string) string {
+	digits := strings.TrimLeft(s, "+-")
+	sign := s[:len(s)-len(digits)]
+	for len(digits) > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9' {
+		digits = digits[1:]
+	}
+	return sign + digits
 }
 
 // ownAnnotations lets the annotations of f be changed: those of a group are one

@@ -367,7 +367,7 @@ func durationOption(f *pflag.FlagSet, p **time.Duration, name, usage string) {
 
 // parseNumber reads a whole number that fits an option of a socket.
 func parseNumber(s string) (int, error) {
-	n, err := strconv.ParseInt(s, 0, 32)
+	n, err := strconv.ParseInt(withoutZeros(s), 0, 32)
 	if err != nil {
 		return 0, usagef("%q is not a whole number", s)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Main runs brio with the arguments args on the given standard streams and
@@ -88,7 +89,21 @@ func newTree(e *env, only []string) *cobra.Command {
 	if only == nil {
 		completeFlags(e, root)
 	}
+	if len(e.args) > 0 && strings.HasPrefix(e.args[0], cobra.ShellCompRequestCmd) {
+		plainUsages(root)
+	}
 	return root
+}
+
+// plainUsages takes the back quotes out of what is said about flags: a shell
+// shows it as it is.
+func plainUsages(c *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	c.Flags().VisitAll(plain)
+	c.PersistentFlags().VisitAll(plain)
+	for _, sub := range c.Commands() {
+		plainUsages(sub)
+	}
 }
 
 // A commandEntry is a command below brio. The name is that of the command made.
