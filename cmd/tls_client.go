@@ -185,6 +185,7 @@ func pipeTLS(ctx context.Context, e *env, o *tlsClientOptions, d *tlsDialer) err
 		conn = tolerantConn{link.conn}
 	}
 	res, err := talk.run(ctx, conn, d.target.String(), 1)
+	d.explainLate(err, link.conn)
 	o.events.closed(1, start, res.PipeResult, err)
 	if err == nil && o.sessionOut != "" {
 		err = saveSession(ctx, link, o.sessionOut)

@@ -80,6 +80,18 @@ func (d *tlsDialer) explainAlert(f *failure, alert int, conn *tlsx.Conn) bool {
 	return true
 }
 
+// explainLate does so for a refusal that comes after the handshake, as one of a
+// client certificate does in TLS 1.3.
+func (d *tlsDialer) explainLate(err error, conn *tlsx.Conn) {
+	var (
+		f *failure
+		e *tlsx.Error
+	)
+	if tlsStatus(err) == statusHandshake && errors.As(err, &f) && errors.As(err, &e) {
+		d.explainAlert(f, e.Alert, conn)
+	}
+}
+
 // plainHint says what a server speaks that does not begin with TLS, by its first
 // octets.
 func plainHint(begin []byte) string {
