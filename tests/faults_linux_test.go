@@ -14,26 +14,15 @@ import (
 	"github.com/brio-net/brio/tests/faults"
 )
 
-// sayer accepts connections on the loopback, sends text to each and closes it.
+// sayer is the address of a server that sends text to each connection and closes
+// it.
 func sayer(t *testing.T, text string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := faults.Greet(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = c.Write([]byte(text)) // the proxy may have had enough
-			}()
-		}
-	}()
 	return l.Addr().String()
 }
 

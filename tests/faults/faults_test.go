@@ -1,11 +1,11 @@
 package faults_test
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,31 +13,12 @@ import (
 	"github.com/brio-net/brio/tests/faults"
 )
 
-// greeter sends text to every connection and closes it.
-func greeter(t *testing.T, text []byte) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func TestStream(t *testing.T) {
+	server, err := faults.Greet(strings.Repeat("0123456789", 1000))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				c.Write(text)
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
-func TestStream(t *testing.T) {
-	text := bytes.Repeat([]byte("0123456789"), 1000)
+	defer server.Close()
 	for name, tt := range map[string]struct {
 		cfg  faults.Stream
 		want int64
@@ -49,7 +30,7 @@ func TestStream(t *testing.T) {
 		"stall":    {faults.Stream{After: 77, Fault: faults.Stall}, 77, os.ErrDeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := faults.NewStream(greeter(t, text), tt.cfg)
+			p, err := faults.NewStream(server.Addr().String(), tt.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,6 +21,28 @@ type Stream struct {
 	Fraction int           // fault every n-th connection only; 0 and 1: each
 }
 
+// Greet starts a server on a free port of 127.0.0.1 that sends text to every
+// connection and closes it. Closing the listener ends it.
+func Greet(text string) (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = io.WriteString(c, text) // the peer may have had enough
+			}()
+		}
+	}()
+	return l, nil
+}
+
 // A Fault ends or stalls a stream.
 type Fault int
 
