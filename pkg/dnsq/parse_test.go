@@ -187,8 +187,10 @@ func TestAbsoluteName(t *testing.T) {
 // the cache. Printed, a space in it does not end a word.
 func TestNamesWithEscapes(t *testing.T) {
 	z := newZone(t, `\"x\".example. 60 IN A 192.0.2.1`, `sp\032ace.example. 60 IN A 192.0.2.2`, `to.example. 60 IN CNAME sp\032ace.example.`)
+	z.mu.Lock()                                     // the server runs
 	z.records[1].Header().Name = `sp\ ace.example.` // as questions have it
 	z.records[2].(*dns.CNAME).Target = `sp\ ace.example.`
+	z.mu.Unlock()
 	r := z.resolver(t, dnsq.Config{})
 	for _, tt := range []struct{ name, want, answer string }{
 		{`"x".example`, `\"x\".example.`, "192.0.2.1"},
