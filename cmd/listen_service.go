@@ -241,7 +241,9 @@ func (o *listenOptions) execService(e *env) service {
 		}
 		err = o.child.run(ctx, e, f, f, vars)
 		_ = f.Close() // it is a copy
-		socket.Linger(ctx, c.NetConn(), lingerTime)
+		if !breaksOff(err) {
+			socket.Linger(ctx, c.NetConn(), lingerTime)
+		}
 		return socket.PipeResult{}, err
 	}
 }

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -284,6 +285,22 @@ func TestListenDrains(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	if got := p.status(); got != 143 {
 		t.Errorf("status %d after the limit", got)
+	}
+}
+
+// A peer must not take it for the end of the data that a command was ended.
+func TestListenResetsWhereACommandIsEnded(t *testing.T) {
+	p := startProgram(t, nil, "brio", "listen", anyPort, "--sh", "echo part; exec sleep 60")
+	c := p.dial()
+	if _, err := io.ReadFull(c, make([]byte, len("part\n"))); err != nil {
+		t.Fatal(err)
+	}
+	p.signal(syscall.SIGTERM)
+	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the peer read %d bytes, %v; want a reset", n, err)
+	}
+	if got := p.status(); got != 143 {
+		t.Errorf("status %d", got)
 	}
 }
 
