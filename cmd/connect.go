@@ -46,6 +46,8 @@ func newConnectCmd(e *env) *cobra.Command {
 		Long: `Connects to ADDR (host:port, or unix:/path) and joins the connection with stdin
 and stdout until both sides have ended. When stdin ends the peer is told so; when
 stdin is /dev/null or closed it is not, and what the peer sends is still received.
+When brio is killed in the middle of stdin the connection is reset, and so does not
+look like one that has ended.
 
 With --probe it only tries: many addresses, port lists (host:22,80) and ranges
 (host:8000-8010); --short shows only what is open. With --count it measures how
@@ -463,7 +465,7 @@ func (t *connector) talk(ctx context.Context, a address) error {
 		if v, err = t.o.pipe.open(t.e, &t.o.events); err != nil {
 			return err
 		}
-		v.oob = &t.o.oob
+		v.oob, v.linger = &t.o.oob, t.o.options.o.Linger != nil
 	}
 	c, times, err := t.openFor(ctx, a, t.o.retry)
 	if err != nil {

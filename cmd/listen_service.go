@@ -117,7 +117,7 @@ func (o *listenOptions) pipeService(e *env) (service, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v.oob = &o.oob
+	v.oob, v.linger = &o.oob, o.options.o.Linger != nil
 	o.share(v)
 	return func(ctx context.Context, c *socket.Conn, id int64) (socket.PipeResult, error) {
 		if o.perConnection() {

@@ -106,6 +106,7 @@ type conversation struct {
 	flags  *pipeFlags
 	events *events
 	oob    *oobFlags // nil where there is no such thing
+	linger bool      // --linger says how the connection is to be closed
 	keep   bool      // stdout stays open for further connections
 
 	in     io.ReadCloser // nil when there is none
@@ -268,7 +269,10 @@ func (v *conversation) run(parent context.Context, conn net.Conn, target string,
 			return res, at(target, err)
 		}
 	}
+	restore := v.resetIfKilled(conn)
+	cfg.Events.InputEnd = restore
 	r, err := socket.Pipe(ctx, conn, cfg)
+	restore()
 	res.PipeResult = r
 	switch {
 	case found != nil && found.Found() && (err == nil || errors.Is(err, errMatched)):
@@ -277,6 +281,18 @@ func (v *conversation) run(parent context.Context, conn net.Conn, target string,
 		return res, &failure{err: fmt.Errorf("the peer ended without %q", v.flags.expect), target: target, status: statusExpectation, kind: "expectation-not-met"}
 	}
 	return res, v.explain(err, target)
+}
+
+// resetIfKilled makes the death of brio in the middle of stdin a reset of the TCP
+// connection: its peer must not take what it has for all there is. The function
+// returned lets a close be one in order again.
+func (v *conversation) resetIfKilled(conn net.Conn) (restore func()) {
+	c, ok := conn.(*net.TCPConn)
+	if !ok || v.class != socket.DataInput || v.linger {
+		return func() {}
+	}
+	_ = c.SetLinger(0)                    // it is for an end that nobody can answer for
+	return func() { _ = c.SetLinger(-1) } // fails only where the connection has gone
 }
 
 // config is the configuration of the pipe as far as flags say it.

@@ -304,6 +304,47 @@ func TestListenResetsWhereACommandIsEnded(t *testing.T) {
 	}
 }
 
+// Nor is a sender that is killed one that has sent all it had.
+func TestConnectResetsWhenKilled(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		whole bool // stdin has ended
+		want  error
+	}{
+		{"in the middle of stdin", false, syscall.ECONNRESET},
+		{"after stdin", true, io.EOF},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", anyPort)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			var w io.WriteCloser
+			p := startProgram(t, stdinPipe(t, &w), "brio", "connect", l.Addr().String())
+			io.WriteString(w, "part")
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := io.ReadFull(c, make([]byte, len("part"))); err != nil {
+				t.Fatal(err)
+			}
+			if tt.whole {
+				w.Close()
+				if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+					t.Fatalf("the peer read %d bytes, %v; want the end", n, err)
+				}
+			}
+			p.signal(syscall.SIGKILL)
+			if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, tt.want) {
+				t.Errorf("the peer read %d bytes, %v; want %v", n, err, tt.want)
+			}
+		})
+	}
+}
+
 func TestListenServices(t *testing.T) {
 	const text = "hello\nworld\n"
 	ask := func(t *testing.T, p *program) string {
