@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -199,6 +200,9 @@ func addressFailure(s string, err error) error {
 	var p *socket.ParseError
 	if errors.As(err, &p) && p.Hint != "" {
 		return f.hint("%s", p.Hint)
+	}
+	if block, err := netip.ParsePrefix(s); err == nil {
+		return f.hint("that is a block: brio ipaddr in %s ADDRESS; the names in it: brio dns-query -x %s", block, block)
 	}
 	if h, err := socket.ParseHost(s); err == nil && !h.IsAddr() && (s[0] < '0' || s[0] > '9') {
 		f.hint("look the name up with: brio ipaddr lookup %s", s)

@@ -1,8 +1,12 @@
 // Package dnsq asks the DNS: single questions over UDP, TCP, TLS, HTTPS or
-// QUIC, look-ups with search list, hosts file and cache, and bulk look-ups.
+// QUIC, look-ups with search list, hosts file and cache, bulk look-ups, DNSSEC
+// validation, traces from the root, zone transfers, and comparisons of servers.
 //
 //	r, err := dnsq.NewResolver(dnsq.Config{Auto: true})
-//	if err != nil { ... }
+//	if err != nil {
+//		return err
+//	}
+//	defer r.Close()
 //	ans, err := r.Query(ctx, "example.com", dnsq.Options{Type: dns.TypeMX})
 //
 // It is built on github.com/miekg/dns for the wire format and the record types;
