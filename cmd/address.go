@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/brio-net/brio/pkg/dnsq"
 	"github.com/brio-net/brio/pkg/socket"
 )
 
@@ -14,7 +15,7 @@ import (
 // unix:@name, fd:N, and scheme://host[:port].
 type address struct {
 	scheme string // "" when none was given; "unix" and "fd" have a path
-	host   string // as written, without brackets; "" is every interface
+	host   string // as written, without brackets, in ASCII; "" is every interface
 	port   string // number or service name; "" when none was given
 	path   string // file name or "@name" of unix, number of fd
 }
@@ -104,7 +105,26 @@ func splitAddress(s string, use addressUse) (address, error) {
 	if host == "*" && use == useListen {
 		host = ""
 	}
-	return address{scheme: scheme, host: host, port: port}, nil
+	if strings.ContainsFunc(host, notASCII) && !strings.Contains(host, ":") {
+		host, err = asciiName(host)
+	}
+	return address{scheme: scheme, host: host, port: port}, err
+}
+
+func notASCII(r rune) bool { return r >= 0x80 }
+
+// asciiName is a domain name as the DNS has it (RFC 5890). One that is an address
+// in other digits is refused: what one program takes for a name and another one for
+// an address is a trap.
+func asciiName(text string) (string, error) {
+	name, err := dnsq.ParseName(text)
+	if err != nil {
+		return "", &failure{err: err, status: statusUsage, kind: "bad-name"}
+	}
+	if _, ok := dnsq.ParseAddr(name); ok {
+		return "", usagef("%q is the address %s in other characters", text, name).hint("write %s", name)
+	}
+	return name, nil
 }
 
 // splitHostPort cuts host:port, [host]:port, host, :port, and where listening

@@ -138,9 +138,9 @@ func (p *dnsPlan) addName(text string, types []uint16, lookup bool) error {
 		return usagef("%s is an address: it has no records but PTR", text).
 			hint("to ask for the name %q, write it with a final dot", text)
 	}
-	name, err := dnsq.ParseName(text)
+	name, err := asciiName(text)
 	if err != nil {
-		return &failure{err: err, status: statusUsage, kind: "bad-name"}
+		return err
 	}
 	if len(types) == 0 {
 		types = []uint16{dns.TypeA}
