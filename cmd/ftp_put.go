@@ -244,7 +244,11 @@ func (p *ftpPutter) addTree(ctx context.Context, top, remote string) {
 			p.jobs = append(p.jobs, putJob{local: name, remote: target, dir: true})
 			return nil
 		}
-		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		switch info, err := os.Stat(name); {
+		case err != nil: // such as a link that leads nowhere
+			p.localFailed(ctx, name, err)
+			return nil
+		case !info.Mode().IsRegular():
 			p.report.note("%s: left out: no regular file", name)
 			return nil
 		}
