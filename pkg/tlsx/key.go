@@ -19,7 +19,10 @@ import (
 // ErrNoKey is wrapped by errors about files without a private key.
 var ErrNoKey = errors.New("no private key")
 
-var errOpenSSHKey = fmt.Errorf("private key in OpenSSH's own format: %w; ssh-keygen -p -m PKCS8 converts it", errors.ErrUnsupported)
+// openSSHKeyError says what to do with a key that ssh-keygen has written.
+func openSSHKeyError() error {
+	return fmt.Errorf("private key in OpenSSH's own format: %w; ssh-keygen -p -m PKCS8 converts it", errors.ErrUnsupported)
+}
 
 // ErrKeyMismatch is wrapped by errors about a private key that belongs to none
 // of the certificates.
@@ -120,7 +123,7 @@ func parseKeyBlock(b *pem.Block, open *opener) (crypto.PrivateKey, error) {
 		return key, nil
 	}
 	if b.Type == "OPENSSH PRIVATE KEY" {
-		return nil, errOpenSSHKey
+		return nil, openSSHKeyError()
 	}
 	return parseKeyDER(der, open)
 }

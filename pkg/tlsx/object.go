@@ -133,7 +133,7 @@ func objectsOfBlock(b pemBlock, open *opener) ([]Object, error) {
 	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
 		return []Object{keyObject(b, open)}, nil
 	case "OPENSSH PRIVATE KEY":
-		return []Object{withProblem(Object{Kind: ObjectUnknown, DER: b.data}, errOpenSSHKey)}, nil
+		return []Object{withProblem(Object{Kind: ObjectUnknown, DER: b.data}, openSSHKeyError())}, nil
 	}
 	return []Object{{Kind: ObjectUnknown, DER: b.data, Problem: "a PEM block of this type is not known"}}, nil
 }
