@@ -79,7 +79,7 @@ one does not hold. With -q such a check prints only what failed.`,
 	o.addServer(c)
 	o.trust.add(c)
 	o.dial.add(c)
-	c.RunE = e.run(func(ctx context.Context, args []string) error { return runCertInfo(ctx, e, &o, args) })
+	c.RunE = e.runBriefly(func(ctx context.Context, args []string) error { return runCertInfo(ctx, e, &o, args) })
 	results(e, c, certResult{}, batchResult{}, tlsx.HashReport{})
 	return exits(answers(c, "short"),
 		statusLine{statusNotFound, "no such host name or service"},
@@ -169,6 +169,7 @@ func runCertInfo(ctx context.Context, e *env, o *certInfoOptions, args []string)
 	case (o.batch != "" || o.rehash != "") && len(args) > 0:
 		return usagef("unexpected argument %q", args[0])
 	case o.rehash != "":
+		e.catchSignals(ctx) // one does not stop it half-way
 		return runRehash(e, o.rehash)
 	case o.tree && o.pem:
 		return usagef("--tree and --pem exclude each other")
@@ -179,9 +180,6 @@ func runCertInfo(ctx context.Context, e *env, o *certInfoOptions, args []string)
 	if err := wantPositive(e, "min-rsa", "count"); err != nil {
 		return err
 	}
-	if o.count > 0 && o.watch <= 0 {
-		return usagef("--count is for --watch")
-	}
 	s, err := newCertSession(e, o)
 	if err != nil {
 		return err
@@ -189,14 +187,14 @@ func runCertInfo(ctx context.Context, e *env, o *certInfoOptions, args []string)
 	debug.SetGCPercent(400) // most runs end before there is anything to collect
 	switch {
 	case o.batch != "":
-		return s.runBatch(ctx, o.batch)
+		return s.runBatch(e.catchSignals(ctx), o.batch)
 	case len(args) == 0 && e.inIsTerminal():
 		return usagef("needs a file or a server").hint("see: %s -h", e.name())
 	case len(args) == 0:
 		args = []string{"-"}
 	}
 	if o.watch > 0 {
-		return s.watch(ctx, args)
+		return s.watch(e.catchSignals(ctx), args)
 	}
 	return s.run(ctx, args)
 }
