@@ -91,7 +91,6 @@ func ftpExits(c *cobra.Command, more ...statusLine) *cobra.Command {
 }
 
 func runFTPGet(ctx context.Context, e *env, o ftpGetOptions, args []string) error {
-	dropProgram()
 	if o.rate > 0 {
 		o.sessions = 1 // the limit is one for all
 	}

@@ -76,7 +76,6 @@ whole; with --atomic the file has its name only when it is complete.`,
 }
 
 func runFTPPut(ctx context.Context, e *env, o ftpPutOptions, files []string, target string) error {
-	dropProgram()
 	if err := o.check(files); err != nil {
 		return err
 	}

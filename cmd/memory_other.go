@@ -1,6 +1,0 @@
-//go:build !linux || !(amd64 || arm64)
-
-package cmd
-
-// dropProgram does nothing here.
-func dropProgram() {}
