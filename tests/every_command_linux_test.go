@@ -137,7 +137,7 @@ func (r *everyRun) answers(script string) {
 		t.Errorf("%s: --format json has the members %s, --json %s", script, keys(t, long.stdout), keys(t, short.stdout))
 	}
 	r.fitsSchema(script, short.stdout)
-	if o := r.want(script, "-w '<%{nosuch}>%%\\n'", 0); strings.ReplaceAll(o.stdout, "<>%\n", "") != "" {
+	if o := r.want(script, "-w '<%{nosuch}>%%\\n'", 11); strings.ReplaceAll(o.stdout, "<>%\n", "") != "" {
 		t.Errorf("%s -w prints %q", script, o.stdout)
 	}
 	first, _, _ := strings.Cut(keys(t, short.stdout), ",")
