@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -21,6 +22,9 @@ func newNetwork(t *testing.T, cfg faults.Path) *faults.Network {
 		skipOrFail(t, "network namespaces: "+err.Error())
 	}
 	t.Cleanup(func() { n.Close() })
+	if ours, err := os.ReadFile("/proc/net/dev"); err != nil || strings.Contains(string(ours), "path:") {
+		t.Fatalf("the tests themselves are on one of the hosts now: %s, %v", ours, err)
+	}
 	return n
 }
 

@@ -113,6 +113,14 @@ func newHost(addr string) (*Host, error) {
 // goroutine, and the namespace with it and its processes.
 func (h *Host) live(made chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// The main thread never ends, and its namespace is what /proc shows of the process.
+		done := make(chan struct{})
+		go func() { defer close(done); h.live(made) }()
+		<-done
+		runtime.UnlockOSThread()
+		return
+	}
 	err := unix.Unshare(unix.CLONE_NEWNET)
 	if err == nil {
 		err = h.setUp()
