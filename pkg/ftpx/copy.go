@@ -71,9 +71,6 @@ func (m *meter) end(total int64) {
 // WriteTo copies the rest of the file to w. Into a regular file the kernel moves
 // the bytes (splice); a failure of w is a [LocalError].
 func (s *Stream) WriteTo(w io.Writer) (int64, error) {
-	if err := s.wakeLate(); err != nil {
-		return 0, err
-	}
 	if f, ok := w.(*os.File); ok && s.bare() && isRegular(f) {
 		return s.spliceTo(f)
 	}
@@ -95,22 +92,6 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 			return total, err
 		}
 	}
-}
-
-// wakeLate lets the kernel collect much of a large file before it wakes the
-// reader. The messages of a handshake are small: it comes first.
-func (s *Stream) wakeLate() error {
-	if s.want <= spliceStep || s.meter.rate > 0 {
-		return nil
-	}
-	if err := s.prepareIO(); err != nil {
-		return err
-	}
-	wakeLate(s.d.raw)
-	if s.d.wire != nil {
-		s.d.wire.late = true
-	}
-	return nil
 }
 
 // fill reads once, and goes on while more is at hand below TLS, which gives one
@@ -140,6 +121,9 @@ func isRegular(f *os.File) bool {
 // spliceTo moves the rest of the file into f. The steps end by size or by
 // deadline; bytes that have left the connection are in f by then.
 func (s *Stream) spliceTo(f *os.File) (int64, error) {
+	if s.want > spliceStep && s.meter.rate == 0 {
+		wakeLate(s.d.raw)
+	}
 	var total int64
 	for last := time.Now(); ; {
 		n, ended, err := s.spliceInto(f, spliceStep, &last)

@@ -234,7 +234,7 @@ func (d *dataConn) establish(ctx context.Context, upload bool) error {
 	if c.tls == nil || c.cfg.ClearData {
 		return nil
 	}
-	d.wire = c.wire.use(d)
+	d.wire = c.wire.use(d.raw)
 	d.secure = tls.Client(d.wire, c.dataTLS())
 	return nil
 }

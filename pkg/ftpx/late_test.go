@@ -14,8 +14,9 @@ import (
 	"github.com/brio-net/brio/pkg/ftpx"
 )
 
-// The reader of a large file is woken for much at a time. That must neither keep
-// back the little that comes before a pause, nor hide silence or the end.
+// In clear, the reader of a large file is woken for much at a time. That must
+// neither keep back the little that comes before a pause, nor hide silence or the
+// end; and TLS is to behave as that does.
 func TestLargeFiles(t *testing.T) {
 	const pausesAt = 10<<20 + 1000
 	data := randomBytes(12 << 20)

@@ -144,10 +144,10 @@ func (x *splitter) ended(err error) {
 
 // fetch copies one segment to its end and closes its stream.
 func (x *splitter) fetch(s *segment) error {
-	err := s.stream.wakeLate()
-	if err == nil {
-		err = x.copy(s)
+	if s.stream.bare() {
+		wakeLate(s.stream.NetConn())
 	}
+	err := x.copy(s)
 	g := x.g
 	if s.file != g.file {
 		defer s.stream.c.Close()

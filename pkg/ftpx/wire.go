@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"time"
 )
 
 // wireBuffer is what one system call moves below TLS: crypto/tls alone reads
@@ -16,46 +15,24 @@ const wireBuffer = 128 << 10
 // one write into one system call.
 type wire struct {
 	net.Conn
-	d      *dataConn
 	r      *bufio.Reader
 	w      *bufio.Writer
 	corked bool
-	late   bool // the kernel wakes the reader for much only, see wakeLate
 	eof    bool // the TCP connection ended, and TLS asked for more
 }
 
-// use puts w, which may have served another connection, on that of d. Its
-// buffers serve all data connections of a session.
-func (w *wire) use(d *dataConn) *wire {
-	w.Conn, w.d, w.corked, w.late, w.eof = d.raw, d, false, false, false
+// use puts w, which may have served another connection, on conn. Its buffers
+// serve all data connections of a session.
+func (w *wire) use(conn net.Conn) *wire {
+	w.Conn, w.corked, w.eof = conn, false, false
 	if w.r == nil {
-		w.r = bufio.NewReaderSize(nil, wireBuffer)
+		w.r = bufio.NewReaderSize(conn, wireBuffer)
 	}
-	w.r.Reset(readerFunc(w.readConn))
+	w.r.Reset(conn)
 	if w.w != nil {
-		w.w.Reset(d.raw)
+		w.w.Reset(conn)
 	}
 	return w
-}
-
-// readConn reads from the connection itself. What is too little to wake the
-// reader is there after a tick.
-func (w *wire) readConn(p []byte) (int, error) {
-	if !w.late {
-		return w.Conn.Read(p)
-	}
-	for start := time.Now(); ; {
-		if err := w.Conn.SetReadDeadline(time.Now().Add(tick)); err != nil {
-			return 0, err
-		}
-		if w.d.client.ctx.Err() != nil { // cancelled before the deadline was set
-			return 0, contextError(w.d.client.ctx)
-		}
-		n, err := w.Conn.Read(p)
-		if n > 0 || !isTimeout(err) || time.Until(w.d.deadline()) <= time.Since(start) {
-			return n, err
-		}
-	}
 }
 
 func (w *wire) Read(p []byte) (int, error) {
