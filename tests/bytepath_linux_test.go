@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // pathSize is how many bytes are moved.
@@ -16,7 +18,7 @@ const pathSize = 32 << 20
 // Bytes in bulk stay inside the kernel: a connection moves them with sendfile
 // or splice, and hardly any are read or written by brio itself.
 func TestBytesStayInTheKernel(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	source := filepath.Join(t.TempDir(), "source")
 	if err := os.WriteFile(source, make([]byte, pathSize), 0o600); err != nil {
 		t.Fatal(err)
@@ -54,7 +56,7 @@ case $place in /*) place=unix:$place;; *) place=127.0.0.1:$place;; esac
 trace sent brio connect $place ` + from + `
 wait $!
 `
-	c := exec.Command(needTool(t, "bash"), "-c", script)
+	c := exec.Command(need.Tool(t, "bash"), "-c", script)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "PATH="+brioDir(t)+":"+os.Getenv("PATH"), "BRIO_CONFIG=none")
 	if out, err := c.CombinedOutput(); err != nil {

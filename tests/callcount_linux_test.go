@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/brio-net/brio/internal/ftptest"
+	"github.com/brio-net/brio/internal/need"
 )
 
 // A counted path is one way of bytes, datagrams or names through brio, and how
@@ -47,7 +48,7 @@ trace() { local name=$1; shift; strace -f -qq -c -e trace=read,write,readv,write
 `
 
 func TestSystemCallsOfEachPath(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	for _, p := range append(streamPaths(), append(ftpPaths(t), packetPaths(t)...)...) {
 		t.Run(p.name, func(t *testing.T) {
 			var over string
@@ -68,7 +69,7 @@ func (p countedPath) check(t *testing.T) (over string) {
 	if err := os.WriteFile(filepath.Join(dir, "source"), make([]byte, countedSize<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(needTool(t, "timeout"), "60", needTool(t, "bash"), "-c", tracePrelude+p.script)
+	c := exec.Command(need.Tool(t, "timeout"), "60", need.Tool(t, "bash"), "-c", tracePrelude+p.script)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "PATH="+brioDir(t)+":"+os.Getenv("PATH"), "BRIO_CONFIG=none")
 	c.WaitDelay = time.Second

@@ -19,16 +19,17 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/brio-net/brio/internal/dnstest"
+	"github.com/brio-net/brio/internal/need"
 )
 
 // The rows of the README's comparison that tell statuses are what the tools do.
 func TestReadmeComparison(t *testing.T) {
 	if testing.Short() {
-		t.Skip("waits for time-outs")
+		t.Skip("-short: waits for time-outs")
 	}
 	t.Parallel()
 	for _, tool := range []string{"nc.openbsd", "ncat", "socat", "dig", "openssl"} {
-		needTool(t, tool)
+		need.Tool(t, tool)
 	}
 	table := comparisonTable(t)
 	reset, silent, late := comparedServers(t)

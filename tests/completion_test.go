@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // A shell is a real shell in a pseudo-terminal.
@@ -34,7 +36,7 @@ type shell struct {
 func startShell(t *testing.T, name string, args ...string) *shell {
 	t.Helper()
 	tty, slave := openPTY(t)
-	c := exec.Command(needTool(t, name), args...)
+	c := exec.Command(need.Tool(t, name), args...)
 	c.Dir = ".."
 	c.Env = append(os.Environ(), "PATH="+brioDir(t)+":"+os.Getenv("PATH"), "TERM=xterm", "PS1=$ ", "HOME="+t.TempDir(), "COLUMNS=120", "LC_ALL=C.UTF-8")
 	c.Stdin, c.Stdout, c.Stderr = slave, slave, slave
@@ -120,8 +122,8 @@ const killLine = "\x15"
 
 func TestCompletionInBash(t *testing.T) {
 	const library = "/usr/share/bash-completion/bash_completion"
-	if _, err := os.Stat(library); err != nil && os.Getenv("CI") != "true" {
-		t.Skip(err)
+	if _, err := os.Stat(library); err != nil {
+		need.Missing(t, "%v", err)
 	}
 	s := startShell(t, "bash", "--noprofile", "--norc", "-i")
 	s.typed("bind 'set bell-style none'; . "+library+"; . completions/brio.bash; echo rea''dy\n", `ready`)
@@ -166,7 +168,7 @@ func TestCompletionInFish(t *testing.T) {
 
 // fish tells what it would offer.
 func TestCompletionsOfFish(t *testing.T) {
-	fish := needTool(t, "fish")
+	fish := need.Tool(t, "fish")
 	for line, want := range map[string]string{
 		"brio ipad":                "ipaddr\t",
 		"brio ipaddr is loopb":     "loopback",

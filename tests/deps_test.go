@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 const module = "github.com/brio-net/brio"
@@ -182,7 +184,7 @@ func TestTop(t *testing.T) {
 	c.Dir = ".."
 	out, err := c.Output()
 	if err != nil {
-		t.Skipf("no repository: %v", err)
+		need.Missing(t, "no repository: %v", err)
 	}
 	known := []string{
 		".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "go.mod", "go.sum", "main.go",
@@ -229,7 +231,7 @@ var linkedModules = []string{
 
 func TestBinary(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the binary")
+		t.Skip("-short: builds the binary")
 	}
 	bin := filepath.Join(t.TempDir(), "brio")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".")
@@ -261,7 +263,7 @@ func TestBinary(t *testing.T) {
 // linker keep every exported method: it costs two megabytes.
 func TestLinkerDropsMethods(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the binary")
+		t.Skip("-short: builds the binary")
 	}
 	build := exec.Command("go", "build", "-ldflags=-dumpdep", "-o", filepath.Join(t.TempDir(), "brio"), ".")
 	build.Dir = ".."

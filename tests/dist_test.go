@@ -17,12 +17,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // TestDist makes a release for one platform twice, and looks into what it got.
 func TestDist(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a release")
+		t.Skip("-short: builds a release")
 	}
 	t.Parallel()
 	first, second := t.TempDir(), t.TempDir()
@@ -42,7 +44,7 @@ func TestDist(t *testing.T) {
 		}
 	}
 	t.Run("checksums", func(t *testing.T) {
-		c := exec.Command(needTool(t, "sha256sum"), "-c", "checksums.txt")
+		c := exec.Command(need.Tool(t, "sha256sum"), "-c", "checksums.txt")
 		c.Dir = first
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
@@ -152,7 +154,7 @@ func checkAPK(t *testing.T, dir string) {
 // checkDeb installs the package into an empty root, runs it there, removes it,
 // and finds nothing left.
 func checkDeb(t *testing.T, dir string) {
-	dpkg := needTool(t, "dpkg")
+	dpkg := need.Tool(t, "dpkg")
 	root := t.TempDir()
 	for _, d := range []string{"var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
@@ -176,10 +178,8 @@ func checkDeb(t *testing.T, dir string) {
 }
 
 func checkRPM(t *testing.T, dir string) {
-	rpm := needTool(t, "rpm")
-	if os.Geteuid() != 0 {
-		t.Skip("rpm --root needs root")
-	}
+	rpm := need.Tool(t, "rpm")
+	need.Root(t) // for rpm --root
 	root := t.TempDir()
 	run := func(args ...string) {
 		t.Helper()

@@ -11,21 +11,8 @@ import (
 
 	"github.com/brio-net/brio/cmd"
 	"github.com/brio-net/brio/internal/docs"
+	"github.com/brio-net/brio/internal/need"
 )
-
-// needTool skips a test whose peer is not installed, except in CI, where every
-// peer has to be there. It returns the program's path.
-func needTool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
-	return path
-}
 
 // brioDir returns a directory that holds brio, for the PATH of other programs.
 // It is this test binary under another name: see TestMain.
@@ -68,7 +55,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 }
 
 func TestManPagesLint(t *testing.T) {
-	mandoc := needTool(t, "mandoc")
+	mandoc := need.Tool(t, "mandoc")
 	dir := t.TempDir()
 	for name, text := range docs.Pages(cmd.Doc(), cmd.Topics()) {
 		path := filepath.Join(dir, name)
@@ -85,7 +72,7 @@ func TestManPagesLint(t *testing.T) {
 // can be pasted.
 func TestManPagesThroughMan(t *testing.T) {
 	t.Parallel()
-	man := needTool(t, "man")
+	man := need.Tool(t, "man")
 	dir := t.TempDir()
 	root := cmd.Doc()
 	pages := docs.Pages(root, cmd.Topics())

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/tests/faults"
 )
 
@@ -75,7 +76,7 @@ func TestConnectReset(t *testing.T) {
 
 // TLS that ends without close_notify is truncated, whatever the TCP below says.
 func TestTLSTruncated(t *testing.T) {
-	openssl := needTool(t, "openssl")
+	openssl := need.Tool(t, "openssl")
 	dir := t.TempDir()
 	cert := dir + "/cert.pem"
 	if out, err := exec.Command(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/ftpx"
 )
 
@@ -20,7 +21,7 @@ func TestDiskFull(t *testing.T) {
 	writeFile(t, filepath.Join(s.dir, "data"), data)
 	where := t.TempDir()
 	if err := unix.Mount("none", where, "tmpfs", 0, "size=1m"); err != nil {
-		skipOrFail(t, "mount: "+err.Error())
+		need.Missing(t, "mount: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(where, unix.MNT_DETACH) })
 	dir, err := os.OpenRoot(where)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/tests/faults"
 )
 
@@ -17,7 +18,7 @@ import (
 // and where that is.
 func vsftpdOn(t *testing.T, h *faults.Host) (url, dir string) {
 	t.Helper()
-	needProgram(t, "vsftpd")
+	need.Tool(t, "vsftpd")
 	s := newRealFTP(t, "vsftpd")
 	if err := os.Mkdir(s.base("empty"), 0o755); err != nil {
 		t.Fatal(err)

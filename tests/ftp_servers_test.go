@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brio-net/brio/internal/ftptest"
+	"github.com/brio-net/brio/internal/need"
 )
 
 // ftpHash is the crypt(3) hash of "sesame": a cheap one, since a login must not
@@ -29,36 +30,10 @@ type realFTP struct {
 	has            map[string]bool // mfmt, sscn, hash, mlsd
 }
 
-// needRoot skips a test that needs root, or fails it where CI promises that.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		skipOrFail(t, "needs root")
-	}
-}
-
-// need finds a program, or skips the test; in CI it fails.
-func needProgram(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		skipOrFail(t, name+" is not installed")
-	}
-	return path
-}
-
-func skipOrFail(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
 // newRealFTP prepares the files that all three servers need.
 func newRealFTP(t *testing.T, name string) *realFTP {
 	t.Helper()
-	needRoot(t)
+	need.Root(t)
 	base := t.TempDir()
 	cert, err := ftptest.NewCertificate()
 	if err != nil {
@@ -105,7 +80,7 @@ func freePort(t *testing.T) int {
 func (s *realFTP) run(t *testing.T, addrs []string, program string, args ...string) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := exec.Command(needProgram(t, program), args...)
+	cmd := exec.Command(need.Tool(t, program), args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	if err := cmd.Start(); err != nil {
@@ -273,7 +248,7 @@ func startPureftpd(t *testing.T) *realFTP {
 	s.has = map[string]bool{"mlsd": true, "mfmt": true}
 	users := s.base("users")
 	writeFile(t, users, []byte(fmt.Sprintf("%s:%s:65534:65534::%s/./::::::::::::\n", s.user, ftpHash, s.dir)))
-	if out, err := exec.Command(needProgram(t, "pure-pw"), "mkdb", users+".pdb", "-f", users).CombinedOutput(); err != nil {
+	if out, err := exec.Command(need.Tool(t, "pure-pw"), "mkdb", users+".pdb", "-f", users).CombinedOutput(); err != nil {
 		t.Fatalf("pure-pw: %v: %s", err, out)
 	}
 	s.implicit = 0

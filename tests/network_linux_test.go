@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/tests/faults"
 )
 
@@ -19,7 +20,7 @@ func newNetwork(t *testing.T, cfg faults.Path) *faults.Network {
 	t.Helper()
 	n, err := faults.NewNetwork(cfg)
 	if err != nil {
-		skipOrFail(t, "network namespaces: "+err.Error())
+		need.Missing(t, "network namespaces: %v", err)
 	}
 	t.Cleanup(func() { n.Close() })
 	if ours, err := os.ReadFile("/proc/net/dev"); err != nil || strings.Contains(string(ours), "path:") {

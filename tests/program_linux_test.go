@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // A program is brio, or another program, under test.
@@ -62,7 +64,7 @@ func startProgram(t *testing.T, change func(*exec.Cmd), argv ...string) *program
 		p.cmd.Args[0] = filepath.Join(brioDir(t), "brio")
 		p.cmd.Path = p.cmd.Args[0]
 	} else {
-		p.cmd = exec.Command(needTool(t, argv[0]), argv[1:]...)
+		p.cmd = exec.Command(need.Tool(t, argv[0]), argv[1:]...)
 	}
 	p.cmd.Env = append(os.Environ(), "BRIO_CONFIG=none")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

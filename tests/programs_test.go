@@ -28,7 +28,7 @@ import (
 // first comment says.
 func TestExamplePrograms(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds four programs")
+		t.Skip("-short: builds four programs")
 	}
 	t.Parallel()
 	dir := t.TempDir()

@@ -14,11 +14,12 @@ import (
 	"time"
 
 	"github.com/brio-net/brio/internal/ftptest"
+	"github.com/brio-net/brio/internal/need"
 )
 
 // A peer that is not allowed is turned away before a byte of it is read.
 func TestAccessBeforeFirstByte(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	for _, command := range [][]string{{"listen", "-k", "--echo"}, {"listen", "-k", "--exec", "cat"}, {"listen", "-k", "--forward", "127.0.0.1:9"}} {
 		dir := t.TempDir()
 		trace, port := filepath.Join(dir, "trace"), filepath.Join(dir, "port")
@@ -95,7 +96,7 @@ func TestExposureIsTold(t *testing.T) {
 // The mode of a UNIX socket is set before it has a name: there is no moment in
 // which others could connect.
 func TestUnixSocketModeHasNoRace(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	for _, command := range [][]string{{"listen"}, {"tls-server"}, {"dgram", "recv"}, {"dgram", "echo"}, {"dgram", "pipe", "--listen", "--no-stdin"}} {
 		t.Run(strings.Join(command, " "), func(t *testing.T) { modeBeforeName(t, command) })
 	}

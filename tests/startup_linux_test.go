@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // What brio may do before main begins, and how many packages may ask for it: the
@@ -22,7 +24,7 @@ const (
 func buildReleased(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("builds the binary")
+		t.Skip("-short: builds the binary")
 	}
 	bin := filepath.Join(t.TempDir(), "brio")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".")
@@ -70,7 +72,7 @@ func checkInit(t *testing.T, bin string) {
 // checkStart looks at what the kernel is asked for, most of it by the Go runtime:
 // little, and no file that is there.
 func checkStart(t *testing.T, bin string) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	home := t.TempDir()
 	trace := filepath.Join(home, "trace")
 	c := exec.Command("strace", "-f", "-qq", "-e", "signal=none", "-o", trace, bin, "version")

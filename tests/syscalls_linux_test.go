@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brio-net/brio/internal/ftptest"
+	"github.com/brio-net/brio/internal/need"
 )
 
 // A failing says which system calls of a program fail, as strace has it:
@@ -79,7 +80,7 @@ func interrupted() failing {
 // System calls fail on the way from the stdin of connect to the stdout of
 // listen. Either everything arrives, or both say in their status that it did not.
 func TestSystemCallsFail(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	data := randomData(3 << 20)
 	source := filepath.Join(t.TempDir(), "source")
 	writeFile(t, source, data)
@@ -154,7 +155,7 @@ func fromFile(t *testing.T, path string, pipe bool) func(*exec.Cmd) {
 
 // No descriptor, no buffer: the failure is told before anything is done.
 func TestSocketCannotBeMade(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	server := nameServer(t, map[string]string{"a.example.": "192.0.2.1"})
 	for _, errno := range []string{"EMFILE:too many open files", "ENOBUFS:no buffer space available", "EACCES:permission denied"} {
 		name, message, _ := strings.Cut(errno, ":")
@@ -189,7 +190,7 @@ func TestSocketCannotBeMade(t *testing.T) {
 
 // Datagrams that cannot be sent are not counted as sent; EINTR is no failure.
 func TestDatagramCallsFail(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	for name, tt := range map[string]struct {
 		calls   failing
 		status  int
@@ -227,7 +228,7 @@ func TestDatagramCallsFail(t *testing.T) {
 // the calls of each thread by itself, and the runtime is free to make each try on
 // another thread: a failure that counts as a try needs more of them than usual.
 func TestBulkCallsFail(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	zone := map[string]string{}
 	var names, want strings.Builder
 	for i := range 300 {
@@ -253,7 +254,7 @@ func TestBulkCallsFail(t *testing.T) {
 // A download that cannot be written is a local failure that keeps what came;
 // interrupted calls change nothing.
 func TestDownloadCallsFail(t *testing.T) {
-	needTool(t, "strace")
+	need.Tool(t, "strace")
 	data := randomData(2 << 20)
 	s := (&ftptest.Server{}).Put("/f", data)
 	s.Start(t)
@@ -295,7 +296,7 @@ func TestShortWrites(t *testing.T) {
 	t.Run("disk", func(t *testing.T) {
 		where := t.TempDir()
 		if err := unix.Mount("none", where, "tmpfs", 0, "size=1m"); err != nil {
-			skipOrFail(t, "mount: "+err.Error())
+			need.Missing(t, "mount: %v", err)
 		}
 		t.Cleanup(func() { unix.Unmount(where, unix.MNT_DETACH) })
 		out := filepath.Join(where, "out")

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // A brokenServer is a server that a client must not put up with.
@@ -166,7 +168,7 @@ func (r *tlsRig) issue(name string, change func(*x509.Certificate)) (root, leaf 
 
 func (r *tlsRig) openssl(args ...string) {
 	r.t.Helper()
-	c := exec.Command(needTool(r.t, "openssl"), args...)
+	c := exec.Command(need.Tool(r.t, "openssl"), args...)
 	c.Dir = r.dir
 	if out, err := c.CombinedOutput(); err != nil {
 		r.t.Fatalf("openssl %q: %v\n%s", args, err, out)

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // tlsRig is a directory with certificates, and brio.
@@ -119,12 +121,12 @@ const httpRequest = "GET / HTTP/1.0\r\n\r\n"
 
 func (r *tlsRig) opensslServer(args ...string) string {
 	r.t.Helper()
-	return r.start(needTool(r.t, "openssl"), append([]string{"s_server", "-accept", "127.0.0.1:PORT", "-www", "-cert", "server.pem", "-key", "server.key"}, args...)...)
+	return r.start(need.Tool(r.t, "openssl"), append([]string{"s_server", "-accept", "127.0.0.1:PORT", "-www", "-cert", "server.pem", "-key", "server.key"}, args...)...)
 }
 
 func (r *tlsRig) gnutlsServer(priority string, args ...string) string {
 	r.t.Helper()
-	return r.start(needTool(r.t, "gnutls-serv"), append([]string{"--http", "-q", "-p", "PORT", "--x509certfile", "server.pem", "--x509keyfile", "server.key", "--priority", priority}, args...)...)
+	return r.start(need.Tool(r.t, "gnutls-serv"), append([]string{"--http", "-q", "-p", "PORT", "--x509certfile", "server.pem", "--x509keyfile", "server.key", "--priority", priority}, args...)...)
 }
 
 func (r *tlsRig) brioServer(args ...string) string {
@@ -166,11 +168,11 @@ func TestTLSServerMethods(t *testing.T) {
 	r := newTLSRig(t)
 	for _, m := range interopMethods() {
 		port := r.brioServer("--method", m.brio)
-		o := r.run(httpRequest, needTool(t, "openssl"), "s_client", "-quiet", "-connect", "localhost:"+port, m.openssl, "-cipher", "ALL:@SECLEVEL=0", "-CAfile", "root.pem", "-verify_return_error")
+		o := r.run(httpRequest, need.Tool(t, "openssl"), "s_client", "-quiet", "-connect", "localhost:"+port, m.openssl, "-cipher", "ALL:@SECLEVEL=0", "-CAfile", "root.pem", "-verify_return_error")
 		if !strings.Contains(o.stdout, "protocol     "+m.shown+"\n") {
 			t.Errorf("%s with openssl: status %d\n%s%s", m.brio, o.status, o.stdout, o.stderr)
 		}
-		o = r.run(httpRequest, needTool(t, "gnutls-cli"), "--priority", m.gnutls, "--x509cafile", "root.pem", "-p", port, "localhost")
+		o = r.run(httpRequest, need.Tool(t, "gnutls-cli"), "--priority", m.gnutls, "--x509cafile", "root.pem", "-p", port, "localhost")
 		if !strings.Contains(o.stdout, "protocol     "+m.shown+"\n") {
 			t.Errorf("%s with gnutls: status %d\n%s%s", m.brio, o.status, o.stdout, o.stderr)
 		}
@@ -184,7 +186,7 @@ func tls13Suites() []string {
 // The suites of TLS 1.3 in both roles: only equal ones agree.
 func TestTLS13SuiteMatrix(t *testing.T) {
 	r := newTLSRig(t)
-	openssl := needTool(t, "openssl")
+	openssl := need.Tool(t, "openssl")
 	for _, server := range tls13Suites() {
 		theirs, ours := r.opensslServer("-tls1_3", "-ciphersuites", server), r.brioServer("--ciphersuites", server)
 		for _, client := range tls13Suites() {
@@ -204,7 +206,7 @@ func TestTLS13SuiteMatrix(t *testing.T) {
 // Client certificates, both roles, TLS 1.2 and 1.3, accepted and refused.
 func TestTLSClientCertificates(t *testing.T) {
 	r := newTLSRig(t)
-	openssl := needTool(t, "openssl")
+	openssl := need.Tool(t, "openssl")
 	for _, method := range []struct{ brio, openssl, gnutls string }{
 		{"tlsv1.2", "-tls1_2", "NORMAL:-VERS-ALL:+VERS-TLS1.2"},
 		{"tlsv1.3", "-tls1_3", "NORMAL:-VERS-ALL:+VERS-TLS1.3"},
@@ -228,7 +230,7 @@ func TestTLSClientCertificates(t *testing.T) {
 		if o := r.run(httpRequest, openssl, "s_client", "-quiet", "-connect", "localhost:"+ours); strings.Contains(o.stdout, "200 OK") {
 			t.Errorf("%s: openssl without a certificate is served", method.brio)
 		}
-		o = r.run(httpRequest, needTool(t, "gnutls-cli"), "--priority", method.gnutls, "--x509cafile", "root.pem", "--x509certfile", "client.pem", "--x509keyfile", "client.key", "-p", ours, "localhost")
+		o = r.run(httpRequest, need.Tool(t, "gnutls-cli"), "--priority", method.gnutls, "--x509cafile", "root.pem", "--x509certfile", "client.pem", "--x509keyfile", "client.key", "-p", ours, "localhost")
 		if !strings.Contains(o.stdout, "client       ") || !strings.Contains(o.stdout, "verify       ok (code 0)") {
 			t.Errorf("%s: gnutls with a certificate: %s%s", method.brio, o.stdout, o.stderr)
 		}
@@ -238,7 +240,7 @@ func TestTLSClientCertificates(t *testing.T) {
 // Resumption, both roles.
 func TestTLSResumption(t *testing.T) {
 	r := newTLSRig(t)
-	openssl := needTool(t, "openssl")
+	openssl := need.Tool(t, "openssl")
 	for _, m := range []struct{ brio, openssl, gnutls string }{
 		{"tlsv1.2", "-tls1_2", "NORMAL:-VERS-ALL:+VERS-TLS1.2"},
 		{"tlsv1.3", "-tls1_3", "NORMAL:-VERS-ALL:+VERS-TLS1.3"},
@@ -258,7 +260,7 @@ func TestTLSResumption(t *testing.T) {
 		if !strings.Contains(o.stdout, "resumed      yes\n") {
 			t.Errorf("%s: openssl does not resume: %s%s", m.brio, o.stdout, o.stderr)
 		}
-		o = r.run(httpRequest, needTool(t, "gnutls-cli"), "--priority", m.gnutls, "--resume", "--waitresumption", "--x509cafile", "root.pem", "-p", port, "localhost")
+		o = r.run(httpRequest, need.Tool(t, "gnutls-cli"), "--priority", m.gnutls, "--resume", "--waitresumption", "--x509cafile", "root.pem", "-p", port, "localhost")
 		if !strings.Contains(o.stdout, "resumed      yes\n") {
 			t.Errorf("%s: gnutls does not resume: %s%s", m.brio, o.stdout, o.stderr)
 		}
@@ -268,7 +270,7 @@ func TestTLSResumption(t *testing.T) {
 // STARTTLS of openssl's client against our server, for the protocols both know.
 func TestStartTLSWithOpenSSL(t *testing.T) {
 	r := newTLSRig(t)
-	openssl := needTool(t, "openssl")
+	openssl := need.Tool(t, "openssl")
 	for brio, name := range map[string]string{
 		"smtp": "smtp", "lmtp": "lmtp", "imap": "imap", "pop3": "pop3", "ftp": "ftp", "ldap": "ldap", "xmpp": "xmpp",
 		"xmpp-server": "xmpp-server", "postgres": "postgres", "mysql": "mysql", "irc": "irc", "nntp": "nntp", "sieve": "sieve", "telnet": "telnet",

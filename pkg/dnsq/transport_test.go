@@ -18,6 +18,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/brio-net/brio/internal/dnstest"
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/dnsq"
 )
 
@@ -503,7 +504,7 @@ func TestHTTPSAge(t *testing.T) {
 func TestIPv6Server(t *testing.T) {
 	pc, err := net.ListenPacket("udp", "[::1]:0")
 	if err != nil {
-		t.Skip("no IPv6 here: ", err)
+		need.Missing(t, "no IPv6 here: %v", err)
 	}
 	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(bulkEcho)}
 	started := make(chan struct{})

@@ -17,19 +17,15 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/dnsq"
 )
 
-// needTools skips the test when one of names is missing; in CI they must be there.
+// needTools is for the tests that meet these programs.
 func needTools(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is not installed", name)
-			}
-			t.Skipf("%s is not installed", name)
-		}
+		need.Tool(t, name)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/brio-net/brio/internal/ftptest"
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/ftpx"
 )
 
@@ -190,7 +191,7 @@ func TestCancelledWhileWaitingForTheServer(t *testing.T) {
 func TestActiveIPv6WithoutEPSV(t *testing.T) {
 	s := (&ftptest.Server{Addr: "[::1]:0"}).Put("f", content)
 	if err := s.Listen(); err != nil {
-		t.Skip("no IPv6: ", err)
+		need.Missing(t, "no IPv6 here: %v", err)
 	}
 	t.Cleanup(s.Stop)
 	cfg := config(s)

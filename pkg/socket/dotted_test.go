@@ -6,22 +6,19 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/socket"
 )
 
-// sharedData opens a file of the test data that lies beside the repository.
+// sharedData opens a shared test file.
 func sharedData(t *testing.T, name string) *os.File {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "testdata", name))
-	if errors.Is(err, os.ErrNotExist) && os.Getenv("CI") != "true" {
-		t.Skipf("no shared test data: %v", err)
-	}
+	f, err := os.Open(need.TestData(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +82,7 @@ func loopback(t *testing.T) net.Interface {
 			return ifc
 		}
 	}
-	t.Skip("no loopback interface")
+	t.Fatal("no loopback interface")
 	return net.Interface{}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -232,7 +233,7 @@ func TestPumpSaysWhichSideFailed(t *testing.T) {
 		b.Close()
 		zero, err := os.Open("/dev/zero")
 		if err != nil {
-			t.Skip(err) // only where there is such a device
+			needDevice(t, err)
 		}
 		defer zero.Close()
 		_, err = socket.Pump(t.Context(), a, zero, socket.PumpOptions{})
@@ -251,7 +252,7 @@ func TestPumpSaysWhichSideFailed(t *testing.T) {
 	t.Run("disk full", func(t *testing.T) {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		if err != nil {
-			t.Skip(err) // only where there is such a device
+			needDevice(t, err)
 		}
 		defer full.Close()
 		a, b := streamPair(t, "tcp")
@@ -359,4 +360,13 @@ func TestPumpIdleTimeoutIsRearmed(t *testing.T) {
 	if n != 8 || err != nil {
 		t.Errorf("Pump = %d, %v; want 8, nil", n, err)
 	}
+}
+
+// needDevice skips a test for a device that only Linux is sure to have.
+func needDevice(t *testing.T, err error) {
+	t.Helper()
+	if runtime.GOOS == "linux" {
+		t.Fatal(err)
+	}
+	t.Skipf("no such device here: %v", err)
 }

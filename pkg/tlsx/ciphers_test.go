@@ -11,23 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/tlsx"
 )
-
-// needTool skips the test when a program is missing, and fails it where all
-// programs must be there.
-func needTool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing", name)
-	}
-	t.Skipf("%s is missing", name)
-	return ""
-}
 
 // opensslCiphers returns what openssl selects up to TLS 1.2, and whether it
 // accepts s at all.
@@ -90,7 +76,7 @@ func randomCipherString(r *rand.Rand) string {
 // TestCiphersMatchOpenSSL covers the keyword ciphers: set and order are those
 // of "openssl ciphers".
 func TestCiphersMatchOpenSSL(t *testing.T) {
-	openssl := needTool(t, "openssl")
+	openssl := need.Tool(t, "openssl")
 	strs := realCipherStrings()
 	r := rand.New(rand.NewPCG(4, 2))
 	total := 1200

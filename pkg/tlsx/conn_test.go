@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/tlsx"
 )
 
@@ -485,7 +486,7 @@ func TestSSLError(t *testing.T) {
 }
 
 func TestAlertTexts(t *testing.T) {
-	path := needTool(t, "openssl")
+	path := need.Tool(t, "openssl")
 	for n := range 122 {
 		want := opensslErrorText(t, path, uint32(0x0A000000+1000+n))
 		if strings.HasPrefix(want, "reason(") {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/tlsx"
 	"software.sslmate.com/src/go-pkcs12"
 )
@@ -19,7 +20,7 @@ import (
 // openssl runs openssl in dir.
 func openssl(t *testing.T, dir string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(needTool(t, "openssl"), args...)
+	cmd := exec.Command(need.Tool(t, "openssl"), args...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("openssl %q: %v\n%s", args, err, out)

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/tlsx"
 )
 
@@ -43,27 +42,9 @@ type limboCase struct {
 
 type limboName struct{ Kind, Value string }
 
-// testdata returns the path of a shared test file, which lies beside the
-// repository or (for a linked work tree) one level further up. A missing one
-// skips the test, or fails it where CI=true.
-func testdata(t testing.TB, name string) string {
-	t.Helper()
-	for _, up := range []string{"../../..", "../../../.."} {
-		path := filepath.Join(up, "shared", "testdata", name)
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("shared/testdata/%s: missing", name)
-	}
-	t.Skipf("shared/testdata/%s: missing", name)
-	return ""
-}
-
 func limboCases(t *testing.T) []limboCase {
 	t.Helper()
-	out, err := exec.Command(needTool(t, "xz"), "-dc", testdata(t, "limbo-own.json.xz")).Output()
+	out, err := exec.Command(need.Tool(t, "xz"), "-dc", need.TestData(t, "limbo-own.json.xz")).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

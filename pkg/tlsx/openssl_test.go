@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // freePort finds a port that nobody uses.
@@ -28,7 +30,7 @@ func freePort(t *testing.T) string {
 func opensslServer(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	port := freePort(t)
-	cmd := exec.Command(needTool(t, "openssl"), append([]string{"s_server", "-accept", "127.0.0.1:" + port}, args...)...)
+	cmd := exec.Command(need.Tool(t, "openssl"), append([]string{"s_server", "-accept", "127.0.0.1:" + port}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "OPENSSL_CONF=/dev/null")
 	in, err := cmd.StdinPipe() // s_server ends with its stdin

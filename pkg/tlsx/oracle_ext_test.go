@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/tlsx"
 )
 
@@ -85,7 +86,7 @@ func (o *oracle) withExtension(t *testing.T, e pkix.Extension) *randomChain {
 // TestMalformedExtensionsAgainstOpenSSL compares codes for certificates whose
 // extensions are damaged.
 func TestMalformedExtensionsAgainstOpenSSL(t *testing.T) {
-	path := needTool(t, "openssl")
+	path := need.Tool(t, "openssl")
 	o := newOracle(t, 3)
 	var exts []pkix.Extension
 	for _, id := range []string{"2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.35",

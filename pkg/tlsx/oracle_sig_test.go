@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/tlsx"
 )
 
 // TestSecurityLevelsAgainstOpenSSL compares codes for every kind of key and
 // digest at every security level.
 func TestSecurityLevelsAgainstOpenSSL(t *testing.T) {
-	path := needTool(t, "openssl")
+	path := need.Tool(t, "openssl")
 	dir := t.TempDir()
 	openssl(t, dir, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "leaf.key", "-subj", "/CN=leaf", "-out", "leaf.csr")
 	openssl(t, dir, "genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:1024", "-out", "dsa.params")

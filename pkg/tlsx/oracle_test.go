@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brio-net/brio/internal/need"
 	"github.com/brio-net/brio/pkg/tlsx"
 )
 
@@ -535,7 +536,7 @@ func (c *randomChain) brio(t *testing.T) *tlsx.VerifyResult {
 // names, constraints, policies and revocation lists. Code and depth of the
 // first fault must be openssl's in 98 % of all cases, and the verdict in all.
 func TestVerifyAgainstOpenSSL(t *testing.T) {
-	path := needTool(t, "openssl")
+	path := need.Tool(t, "openssl")
 	o := newOracle(t, 1)
 	dir := t.TempDir()
 	codes, verdicts, total := 0, 0, 0

@@ -9,18 +9,14 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/brio-net/brio/internal/need"
 )
 
 // TestPKCS12Time gives up a file that takes too long to open, in parts that are
 // encrypted as a whole and in single keys.
 func TestPKCS12Time(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	openssl := need.Tool(t, "openssl")
 	dir := t.TempDir()
 	for _, args := range [][]string{
 		{"req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=x"},
