@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -243,5 +244,25 @@ func TestChildEnvironment(t *testing.T) {
 	if _, err := os.Stat("pwned"); err == nil {
 		os.Remove("pwned")
 		t.Error("a shell ran what the peer said")
+	}
+}
+
+// A signal ends what only reads, though its input never ends.
+func TestSignalEndsReaders(t *testing.T) {
+	for _, command := range [][]string{{"cert-info", "-"}, {"cert-info", "--verify", "-"}, {"dns-query", "-f", "-"}, {"ipaddr", "parse", "-"}} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := startProgram(t, func(c *exec.Cmd) { c.Stdin = r }, append([]string{"brio"}, command...)...)
+		r.Close()
+		if _, err := w.Write(bytes.Repeat([]byte("\n"), 100<<10)); err != nil { // more than a pipe holds: it reads
+			t.Errorf("%v: %v", command, err)
+		}
+		p.signal(syscall.SIGTERM)
+		if got := p.status(); got != 128+int(syscall.SIGTERM) {
+			t.Errorf("%v ends with %d: %s", command, got, p.stderr.String())
+		}
+		w.Close()
 	}
 }
